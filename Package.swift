@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import PackageDescription
+
+/// Every Swift target is built in Swift 6 mode with the same strictness; a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "bpflink",
+    products: [
+        .executable(name: "bpflink", targets: ["bpflink"]),
+        .executable(name: "bpflink-vm", targets: ["bpflink-vm"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
+    ],
+    targets: [
+        // C libraries: a module map and a shim header each, nothing else.
+        .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+        .systemLibrary(name: "CLibelf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+        .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+        .systemLibrary(name: "CBPFLinkUAPI"),
+
+        // The linker: bytes → values → plan → kernel → words. Arrows point one way.
+        .target(name: "BPFObject", dependencies: ["CLibelf", "CLibbpf"], swiftSettings: strict),
+        .target(name: "BPFLinker", dependencies: ["BPFObject"], swiftSettings: strict),
+        .target(
+            name: "BPFKernel",
+            dependencies: ["BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", systemPackage],
+            swiftSettings: strict),
+        .target(
+            name: "BPFLinkCommands",
+            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", argumentParser, systemPackage],
+            swiftSettings: strict),
+        .executableTarget(name: "bpflink", dependencies: ["BPFLinkCommands", argumentParser], swiftSettings: strict),
+
+        // The VM runner knows nothing of BPF.
+        .target(name: "VMProtocol", swiftSettings: strict),
+        .target(name: "VMRunner", dependencies: ["VMProtocol", systemPackage], swiftSettings: strict),
+        .executableTarget(name: "bpflink-vm", dependencies: ["VMRunner", argumentParser], swiftSettings: strict),
+        .executableTarget(name: "bpflink-vm-guest", dependencies: ["VMProtocol", systemPackage], swiftSettings: strict),
+
+        // The integration suite: an executable that runs inside the booted kernel.
+        .executableTarget(
+            name: "bpflink-guest-tests",
+            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CBPFLinkUAPI", systemPackage],
+            path: "Tests/Guest", swiftSettings: strict),
+
+        .testTarget(name: "BPFObjectTests", dependencies: ["BPFObject"], swiftSettings: strict),
+        .testTarget(name: "BPFLinkerTests", dependencies: ["BPFLinker", "BPFObject"], swiftSettings: strict),
+        .testTarget(name: "BPFKernelTests", dependencies: ["BPFKernel"], swiftSettings: strict),
+        .testTarget(name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands"], swiftSettings: strict),
+        .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner"], swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+#pragma once
+#include <sys/capability.h>
