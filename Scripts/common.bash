@@ -1,0 +1,48 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+#
+# What the scripts share: where things lie, and how they speak. Sourced, never run.
+# Results go to stdout, words to stderr; exit status 1 is a failure, 64 wrong usage.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bpflink
+# The series; another directory can be named to try the scripts on.
+series=${BPFLINK_SERIES:-$root/KernelPatches/linux-7.3}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# die WHAT [HELP…]: what is wrong, and what to do about it.
+die() {
+	printf 'error: %s\n' "$1" >&2
+	shift
+	for words in "$@"; do printf 'help: %s\n' "$words" >&2; done
+	exit 1
+}
+
+# usage [WRONG…]: the comment at the top of the running script is its manual.
+usage() {
+	if [ $# -eq 0 ]; then
+		awk 'NR > 3 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+		exit 0
+	fi
+	say "error: $*"
+	say "help: ${0##*/} --help"
+	exit 64
+}
+
+# base_value KEY: what the series' base file says for KEY.
+base_value() {
+	local line
+	while IFS= read -r line; do
+		if [[ $line == "$1="* ]]; then
+			printf '%s\n' "${line#*=}"
+			return
+		fi
+	done <"$series/base"
+	die "$series/base has no \`$1\`"
+}
+
+# plain_git …: git without anybody's settings, so that the same input gives the same bytes everywhere.
+plain_git() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -c core.hooksPath=/dev/null -c gc.auto=0 "$@"
+}
