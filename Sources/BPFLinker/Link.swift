@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// Links an object against snapshots of providers.
+///
+/// Pure: the same answer for the same values, nothing is loaded or changed.
+///
+/// - Parameters:
+///   - object: the importer; an object without imports links trivially.
+///   - imports: decisions for single imports; they win over `libraries`.
+///   - libraries: providers that offer all their exports. A name that two of them offer must be decided by `imports`.
+///   - options: see ``LinkOptions``.
+/// - Returns: the plan; every import is bound or, if weak, poisoned.
+/// - Throws: every reason at once.
+public func link(
+    _ object: Object, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
+    options: LinkOptions = LinkOptions()
+) throws(LinkErrors) -> LinkPlan {
+    try Resolver(object: object, requests: imports, libraries: libraries, options: options).plan()
+}
+
+/// What the user may choose about linking.
+public struct LinkOptions: Sendable {
+    /// The section, and so the program type, of the entry program that a library without one gets.
+    public var entrySection: String
+
+    public init(entrySection: String = "socket") { self.entrySection = entrySection }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// All reasons why an object cannot be linked; never empty.
+public struct LinkErrors: Error, Sendable {
+    public let errors: [LinkError]
+}
+
+/// One reason why an object cannot be linked.
+public enum LinkError: Error, Sendable {
+    /// No provider has a function that the object needs.
+    /// - searched: the providers that were looked at; candidates: exports with a similar name, best first.
+    case undefinedImport(Import, searched: [ProviderSnapshot], candidates: [Candidate])
+    /// A request names a provider that does not export the function.
+    case noSuchExport(ImportRequest, `import`: Import, candidates: [Candidate])
+    /// A request names a function that the object does not import; similar names of its imports, best first.
+    case notImported(ImportRequest, imports: [String], similar: [String])
+    /// Two requests take one import from different providers.
+    case conflictingRequests(Import, [ImportRequest])
+    /// Several providers offer the function and no request decides.
+    case ambiguous(Import, [ProviderSnapshot])
+    /// The prototype that the object was compiled against is not the provider's.
+    case prototypeMismatch(Import, provider: ProviderSnapshot, export: ProviderExport, difference: PrototypeDifference)
+    /// The address of an import is used where the instruction that uses it cannot be adjusted.
+    case unsupportedUse(Import, ImportSite, reason: String)
+    /// More providers than a call can tell apart.
+    case tooManyProviders(Int, limit: Int)
+
+    /// A function that may have been meant.
+    public struct Candidate: Sendable {
+        public let provider: ProviderSnapshot
+        public let export: ProviderExport
+        /// Whether it has the prototype that is asked for.
+        public let agrees: Bool
+    }
+}

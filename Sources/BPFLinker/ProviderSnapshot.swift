@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// What a loaded program offered when it was looked at.
+///
+/// It is a value: the program may be gone since. Whoever loads an importer asks the kernel again, by the provider's FD.
+public struct ProviderSnapshot: Sendable {
+    /// How the user named it: `7`, `id=17`, `pinned=/sys/fs/bpf/lib`, …
+    public let reference: String
+    /// The kernel's id of the program; two snapshots with one id are the same provider.
+    public let id: UInt32
+    /// The program's name in the kernel.
+    public let name: String
+    /// The program's tag, 16 hexadecimal digits.
+    public let tag: String
+    /// The program's type in libbpf's words.
+    public let type: String
+    public let exports: [ProviderExport]
+
+    public init(reference: String, id: UInt32, name: String, tag: String, type: String, exports: [ProviderExport]) {
+        self.reference = reference
+        self.id = id
+        self.name = name
+        self.tag = tag
+        self.type = type
+        self.exports = exports
+    }
+
+    /// The export of a name, if there is one.
+    public func export(named name: String) -> ProviderExport? { exports.first { $0.name == name } }
+}
+
+extension ProviderSnapshot: CustomStringConvertible {
+    /// For example `pinned=/sys/fs/bpf/lib (lib, id 17)`.
+    public var description: String { "\(reference) (\(name), id \(id))" }
+}
+
+/// A function that a loaded program exports.
+public struct ProviderExport: Sendable {
+    /// The function as the provider's own BTF describes it.
+    public let prototype: Prototype
+
+    public init(prototype: Prototype) { self.prototype = prototype }
+
+    public var name: String { prototype.name }
+    /// The `BTF_KIND_FUNC` in the provider's BTF.
+    public var typeID: TypeID { prototype.typeID }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// The type information of an object or of a loaded program, as values (`Documentation/bpf/btf.rst` of the kernel).
+public struct BTF: Sendable {
+    /// All types; the index is the ``TypeID``, so element 0 is `void`.
+    public let types: [BTFType]
+
+    /// The type with a number, or nil if there is none.
+    public subscript(id: TypeID) -> BTFType? {
+        id.value < UInt32(clamping: types.count) ? types[Int(id.value)] : nil
+    }
+
+    /// The first `BTF_KIND_FUNC` of a name.
+    public func function(named name: String) -> TypeID? {
+        for (index, type) in types.enumerated() where type.name == name {
+            if case .function = type.content { return TypeID(UInt32(index)) }
+        }
+        return nil
+    }
+}
+
+/// One type record.
+public struct BTFType: Hashable, Sendable {
+    /// The name, or the value of a tag; empty for an anonymous type.
+    public let name: String
+    public let content: Content
+
+    public enum Content: Hashable, Sendable {
+        case void
+        case integer(Integer)
+        case float(size: Int)
+        case pointer(to: TypeID)
+        case array(of: TypeID, count: Int)
+        case structure(Structure)
+        case enumeration(Enumeration)
+        case forward(isUnion: Bool)
+        case typedef(TypeID)
+        case const(TypeID)
+        case volatile(TypeID)
+        case restrict(TypeID)
+        case typeTag(TypeID)
+        case function(prototype: TypeID, linkage: Linkage)
+        case prototype(returns: TypeID, parameters: [Parameter])
+        case variable(TypeID, linkage: Linkage)
+        case dataSection([DataSectionEntry])
+        /// `component` is the parameter or member that the tag belongs to; -1 for the whole declaration.
+        case declTag(on: TypeID, component: Int)
+    }
+
+    /// `BTF_KIND_INT`.
+    public struct Integer: Hashable, Sendable {
+        /// Bytes.
+        public let size: Int
+        public let bits: Int
+        public let isSigned: Bool
+        public let isCharacter: Bool
+        public let isBoolean: Bool
+    }
+
+    /// `BTF_KIND_STRUCT` or `BTF_KIND_UNION`.
+    public struct Structure: Hashable, Sendable {
+        public let isUnion: Bool
+        /// Bytes.
+        public let size: Int
+        public let members: [Member]
+    }
+
+    public struct Member: Hashable, Sendable {
+        public let name: String
+        public let type: TypeID
+        /// Bits from the start of the struct.
+        public let bitOffset: Int
+        /// Bits of a bit-field, 0 for an ordinary member.
+        public let bitSize: Int
+    }
+
+    /// `BTF_KIND_ENUM` or `BTF_KIND_ENUM64`.
+    public struct Enumeration: Hashable, Sendable {
+        /// Bytes.
+        public let size: Int
+        public let isSigned: Bool
+        public let values: [Value]
+
+        public struct Value: Hashable, Sendable {
+            public let name: String
+            /// The bits, sign-extended.
+            public let value: Int64
+        }
+    }
+
+    public struct Parameter: Hashable, Sendable {
+        /// Empty in the prototype of an extern function.
+        public let name: String
+        /// `void` with an empty name stands for `...`.
+        public let type: TypeID
+    }
+
+    public struct DataSectionEntry: Hashable, Sendable {
+        public let type: TypeID
+        public let offset: Int
+        public let size: Int
+    }
+
+    /// Of functions (`enum btf_func_linkage`) and variables.
+    public struct Linkage: RawRepresentable, Hashable, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+        public static let `static` = Linkage(rawValue: 0)
+        public static let global = Linkage(rawValue: 1)
+        public static let extern = Linkage(rawValue: 2)
+    }
+}

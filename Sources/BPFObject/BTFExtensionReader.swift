@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// What `.BTF.ext` tells about code, by section name (`Documentation/bpf/btf.rst` of the kernel).
+struct BTFExtension {
+    /// Which `BTF_KIND_FUNC` begins where; offsets in bytes from the start of the section.
+    private(set) var functions: [String: [Int: TypeID]] = [:]
+    /// Lines of source by section, in the order of instructions.
+    private(set) var lines: [String: [Line]] = [:]
+
+    struct Line {
+        /// Bytes from the start of the section.
+        let offset: Int
+        let location: SourceLocation
+    }
+
+    /// What an object without `.BTF.ext` has.
+    init() {}
+
+    /// - Parameters:
+    ///   - section: the contents of `.BTF.ext`.
+    ///   - strings: the strings of `.BTF`.
+    init(_ section: ByteReader, strings: ByteReader) throws(ObjectError) {
+        let header = try BTFHeader(section, minimumSize: 24)
+        let functionTable = try section.part(
+            header.size + Int(try section.u32(8)), Int(try section.u32(12)), what: "func_info of \(section.what)")
+        let lineTable = try section.part(
+            header.size + Int(try section.u32(16)), Int(try section.u32(20)), what: "line_info of \(section.what)")
+
+        try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, position throws(ObjectError) in
+            let offset = Int(try functionTable.u32(position))
+            functions[name, default: [:]][offset] = TypeID(try functionTable.u32(position + 4))
+        }
+        var files: [UInt32: String] = [:]
+        try Self.forEachRecord(lineTable, minimumSize: 16, strings: strings) { name, position throws(ObjectError) in
+            let fileOffset = try lineTable.u32(position + 4)
+            let file: String
+            if let known = files[fileOffset] {
+                file = known
+            } else {
+                file = try strings.string(Int(fileOffset))
+                files[fileOffset] = file
+            }
+            let place = try lineTable.u32(position + 12)
+            let location = SourceLocation(file: file, line: Int(place >> 10), column: Int(place & 0x3ff))
+            lines[name, default: []].append(Line(offset: Int(try lineTable.u32(position)), location: location))
+        }
+        for name in lines.keys { lines[name]?.sort { $0.offset < $1.offset } }
+    }
+
+    /// The line that an instruction belongs to: the last one that begins at or before it, within its function.
+    func source(section: String, instruction: InstructionIndex, function: Range<InstructionIndex>) -> SourceLocation? {
+        guard let lines = lines[section] else { return nil }
+        var low = 0
+        var high = lines.count
+        while low < high {
+            let middle = (low + high) / 2
+            if lines[middle].offset <= instruction.byteOffset { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0, lines[low - 1].offset >= function.lowerBound.byteOffset else { return nil }
+        return lines[low - 1].location
+    }
+
+    /// Walks a table: the size of a record, then per section its name, the number of its records and the records.
+    private static func forEachRecord(
+        _ table: ByteReader, minimumSize: Int, strings: ByteReader,
+        _ body: (_ section: String, _ position: Int) throws(ObjectError) -> Void
+    ) throws(ObjectError) {
+        if table.count == 0 { return }
+        let recordSize = Int(try table.u32(0))
+        guard recordSize >= minimumSize, recordSize % 4 == 0 else {
+            throw ObjectError(.malformed, "\(table.what) states records of \(recordSize) bytes", at: table.place(0))
+        }
+        var position = 4
+        while position < table.count {
+            let name = try strings.string(Int(try table.u32(position)))
+            let count = Int(try table.u32(position + 4))
+            position += 8
+            guard count <= (table.count - position) / recordSize else {
+                throw ObjectError(
+                    .malformed, "\(table.what) states \(count) records where \((table.count - position) / recordSize) fit",
+                    at: table.place(position - 4))
+            }
+            for _ in 0..<count {
+                try body(name, position)
+                position += recordSize
+            }
+        }
+    }
+}

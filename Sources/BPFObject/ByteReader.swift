@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// Little-endian numbers out of bytes, every access checked.
+///
+/// A reader sees a window of the bytes; errors tell positions in the file.
+struct ByteReader {
+    private let bytes: [UInt8]
+    /// The window.
+    let range: Range<Int>
+    /// What the window is, for messages: "section .BTF".
+    let what: String
+
+    /// - Parameter range: must lie within `bytes`.
+    init(_ bytes: [UInt8], _ range: Range<Int>, what: String) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
+        self.bytes = bytes
+        self.range = range
+        self.what = what
+    }
+
+    var count: Int { range.count }
+
+    /// Where a position of the window lies in the file.
+    func place(_ position: Int) -> FileOffset { FileOffset(range.lowerBound + position) }
+
+    func u8(_ position: Int) throws(ObjectError) -> UInt8 { UInt8(truncatingIfNeeded: try load(position, 1)) }
+    func u16(_ position: Int) throws(ObjectError) -> UInt16 { UInt16(truncatingIfNeeded: try load(position, 2)) }
+    func u32(_ position: Int) throws(ObjectError) -> UInt32 { UInt32(truncatingIfNeeded: try load(position, 4)) }
+    func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position, 8) }
+    func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
+
+    /// The longest name that is read. Names may overlap in a string table, so without a bound a small file could claim an
+    /// enormous amount of text; the kernel takes names of less than 512 bytes (`KSYM_NAME_LEN`).
+    static let maximumNameLength = 1024
+
+    /// The NUL-terminated string at a position.
+    func string(_ position: Int) throws(ObjectError) -> String {
+        guard position >= 0, position < count else { throw outside(position, 1) }
+        var end = range.lowerBound + position
+        let limit = min(range.upperBound, end + Self.maximumNameLength + 1)
+        while end < limit, bytes[end] != 0 { end += 1 }
+        guard end < limit else {
+            let fault = limit == range.upperBound ? "without an end" : "of more than \(Self.maximumNameLength) bytes"
+            throw ObjectError(.malformed, "string \(fault) in \(what)", at: place(position))
+        }
+        return String(decoding: bytes[(range.lowerBound + position)..<end], as: UTF8.self)
+    }
+
+    /// A part of the window as a window of its own.
+    func part(_ position: Int, _ length: Int, what: String) throws(ObjectError) -> ByteReader {
+        guard position >= 0, length >= 0, position <= count, length <= count - position else {
+            throw ObjectError(
+                .malformed, "\(what) (\(length) bytes at \(position)) reaches beyond \(self.what) (\(count) bytes)",
+                at: place(max(0, min(position, count))))
+        }
+        let start = range.lowerBound + position
+        return ByteReader(bytes, start..<(start + length), what: what)
+    }
+
+    private func load(_ position: Int, _ size: Int) throws(ObjectError) -> UInt64 {
+        guard position >= 0, position <= count, size <= count - position else { throw outside(position, size) }
+        var value: UInt64 = 0
+        let start = range.lowerBound + position
+        for index in 0..<size { value |= UInt64(bytes[start + index]) << UInt64(8 * index) }
+        return value
+    }
+
+    private func outside(_ position: Int, _ size: Int) -> ObjectError {
+        ObjectError(
+            .malformed, "\(what) ends (after \(count) bytes) where \(size) more are needed",
+            at: place(max(0, min(position, count))))
+    }
+}
+
+extension Instruction {
+    /// Reads the slot at a byte position.
+    init(_ reader: ByteReader, at position: Int) throws(ObjectError) {
+        let word = try reader.u64(position)
+        self.init(
+            opcode: UInt8(truncatingIfNeeded: word), destination: UInt8(truncatingIfNeeded: (word >> 8) & 0xf),
+            source: UInt8(truncatingIfNeeded: (word >> 12) & 0xf),
+            offset: Int16(truncatingIfNeeded: Int64(bitPattern: word) >> 16),
+            immediate: Int32(truncatingIfNeeded: Int64(bitPattern: word) >> 32))
+    }
+
+    /// The slot as it is stored.
+    var word: UInt64 {
+        UInt64(opcode) | UInt64(destination & 0xf) << 8 | UInt64(source & 0xf) << 12
+            | UInt64(UInt16(bitPattern: offset)) << 16 | UInt64(UInt32(bitPattern: immediate)) << 32
+    }
+}

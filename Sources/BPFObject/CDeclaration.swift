@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// Writes types of a BTF as C.
+///
+/// BTF from outside may nest types endlessly or explosively, so depth and length are bounded; what is cut shows as `…`.
+struct CDeclaration {
+    private static let maximumDepth = 32
+    private static let maximumLength = 4096
+
+    let btf: BTF
+    private var written = 0
+
+    private init(_ btf: BTF) { self.btf = btf }
+
+    /// The declaration of a function, without the semicolon.
+    static func text(of prototype: Prototype) -> String {
+        var writer = CDeclaration(prototype.btf)
+        let tags = ArgumentTags(of: prototype)
+        let parameters = writer.list(prototype.parameters, depth: 0, tags: tags)
+        return writer.declare(prototype.result, "\(prototype.name)(\(parameters))", depth: 0)
+    }
+
+    /// A type by itself, e.g. `const struct point *`.
+    static func text(of type: TypeID, in btf: BTF) -> String {
+        var writer = CDeclaration(btf)
+        return writer.declare(type, "", depth: 0)
+    }
+
+    /// Declares `declarator` with a type: C writes types around what they declare, from the inside out.
+    private mutating func declare(_ id: TypeID, _ declarator: String, depth: Int) -> String {
+        written += 1 + declarator.utf8.count / 16
+        guard depth < Self.maximumDepth, written < Self.maximumLength, let type = btf[id] else {
+            return Self.join("…", declarator)
+        }
+        let next = depth + 1
+        switch type.content {
+        case .pointer(let pointee):
+            return declare(pointee, "*" + declarator, depth: next)
+        case .const(let inner): return qualify("const", inner, declarator, depth: next)
+        case .volatile(let inner): return qualify("volatile", inner, declarator, depth: next)
+        case .restrict(let inner): return qualify("restrict", inner, declarator, depth: next)
+        case .typeTag(let inner): return declare(inner, declarator, depth: next)
+        case .array(let element, let count):
+            return declare(element, Self.grouped(declarator) + "[\(count)]", depth: next)
+        case .prototype(let result, let parameters):
+            let list = list(parameters, depth: next, tags: nil)
+            return declare(result, Self.grouped(declarator) + "(\(list))", depth: next)
+        case .function(let prototype, _):
+            return declare(prototype, declarator, depth: next)
+        case .void: return Self.join("void", declarator)
+        case .structure(let structure):
+            return Self.join(Self.tagged(structure.isUnion ? "union" : "struct", type.name), declarator)
+        case .forward(let isUnion): return Self.join(Self.tagged(isUnion ? "union" : "struct", type.name), declarator)
+        case .enumeration: return Self.join(Self.tagged("enum", type.name), declarator)
+        case .integer, .float, .typedef: return Self.join(type.name, declarator)
+        case .variable, .dataSection, .declTag: return Self.join("…", declarator)
+        }
+    }
+
+    /// A qualifier stands before a plain type and behind the star of a pointer.
+    private mutating func qualify(_ word: String, _ inner: TypeID, _ declarator: String, depth: Int) -> String {
+        if case .pointer(let pointee)? = btf[inner]?.content {
+            return declare(pointee, "*" + Self.join(word, declarator), depth: depth)
+        }
+        return word + " " + declare(inner, declarator, depth: depth)
+    }
+
+    private mutating func list(_ parameters: [BTFType.Parameter], depth: Int, tags: ArgumentTags?) -> String {
+        if parameters.isEmpty { return "void" }
+        return parameters.enumerated().map { index, parameter in
+            if parameter.type == .void && parameter.name.isEmpty { return "..." }
+            let words = tags?.words(ofParameter: index) ?? []
+            return ([declare(parameter.type, parameter.name, depth: depth)] + words).joined(separator: " ")
+        }.joined(separator: ", ")
+    }
+
+    /// Array and function bind tighter than the star.
+    private static func grouped(_ declarator: String) -> String {
+        declarator.hasPrefix("*") ? "(\(declarator))" : declarator
+    }
+
+    private static func tagged(_ keyword: String, _ name: String) -> String {
+        name.isEmpty ? keyword + " {…}" : keyword + " " + name
+    }
+
+    private static func join(_ type: String, _ declarator: String) -> String {
+        declarator.isEmpty ? type : type + " " + declarator
+    }
+}
+
+/// The declaration tags of a function's parameters, as `bpf_helpers.h` spells them.
+struct ArgumentTags: Hashable {
+    /// Sorted tags by parameter.
+    private var tags: [Int: [String]] = [:]
+
+    init(of prototype: Prototype) {
+        for type in prototype.btf.types {
+            if case .declTag(let function, let component) = type.content, function == prototype.typeID, component >= 0 {
+                tags[component, default: []].append(type.name)
+            }
+        }
+        for key in tags.keys { tags[key]?.sort() }
+    }
+
+    /// The tags as they are in BTF, e.g. `arg:nonnull`.
+    func values(ofParameter index: Int) -> [String] { tags[index] ?? [] }
+
+    /// The tags as C, e.g. `__arg_nonnull`.
+    func words(ofParameter index: Int) -> [String] {
+        values(ofParameter: index).map { tag in
+            let parts = tag.split(separator: ":", omittingEmptySubsequences: false)
+            if parts.count == 2, parts[0] == "arg" { return "__arg_" + parts[1] }
+            if parts.count == 3, parts[0] == "arg" { return "__arg_\(parts[1])_of(\"\(parts[2])\")" }
+            return "__attribute__((btf_decl_tag(\"\(tag)\")))"
+        }
+    }
+}

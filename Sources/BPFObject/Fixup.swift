@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// One instruction slot that linking changes: where, what it was, what it becomes, and why.
+///
+/// Planned by the linker as a value, applied by ``ELFRewriter``; printing all of them is printing the link.
+public struct Fixup: Hashable, Sendable {
+    public let section: SectionIndex
+    public let sectionName: String
+    public let instruction: InstructionIndex
+    public let before: Instruction
+    public let after: Instruction
+    /// For people: e.g. "`lib_add` of lib (id 17), slot 0".
+    public let because: String
+
+    public init(
+        section: SectionIndex, sectionName: String, instruction: InstructionIndex, before: Instruction,
+        after: Instruction, because: String
+    ) {
+        self.section = section
+        self.sectionName = sectionName
+        self.instruction = instruction
+        self.before = before
+        self.after = after
+        self.because = because
+    }
+}
+
+extension Fixup: CustomStringConvertible {
+    public var description: String { "\(sectionName)+\(instruction): \(before) -> \(after)  # \(because)" }
+}
+
+/// An entry program that a library is given so that it can be loaded: it refers to every function that is to be exported and
+/// does nothing.
+///
+/// Its code is, per function, a two-slot load of that function's address (`BPF_PSEUDO_FUNC`), then `r0 = 0; exit`. libbpf
+/// appends to a program what it refers to, so all exports and what they call travel with it. The loader turns the loads into
+/// loads of 0 before the kernel sees them.
+public struct SyntheticEntry: Hashable, Sendable {
+    /// The program's name.
+    public let name: String
+    /// The section, whose name decides the program's type.
+    public let sectionName: String
+    /// The functions it refers to, in the order of its instructions.
+    public let functions: [String]
+
+    public init(name: String, sectionName: String, functions: [String]) {
+        self.name = name
+        self.sectionName = sectionName
+        self.functions = functions
+    }
+
+    /// Instruction slots of the entry's own code.
+    public var instructionCount: Int { functions.count * 2 + 2 }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// A BPF object file, read whole and checked: what it offers, what it needs, what can be entered.
+///
+/// Reading depends on nothing but the bytes: the same on every machine, no privilege, no kernel.
+public struct Object: Sendable {
+    /// How messages name the object; usually its path.
+    public let name: String
+    /// The file as it was read.
+    public let bytes: [UInt8]
+    public let sections: [Section]
+    public let symbols: [Symbol]
+    /// Relocations of the code sections.
+    public let relocations: [Relocation]
+    /// Every function that the object defines, in the order of sections and addresses.
+    public let functions: [Function]
+    /// Functions that others may import, in the order of `functions`.
+    public let exports: [Export]
+    /// Functions that the object needs from providers, in the order of the symbol table.
+    public let imports: [Import]
+    /// Programs of their own, in the order of `functions`.
+    public let entryPrograms: [EntryProgram]
+    /// Which function refers to which, in the order of instructions.
+    public let calls: [CallEdge]
+    /// The type information; nil if the object has none (then it neither imports nor exports).
+    public let btf: BTF?
+    /// The license the object states (section `license`), or nil.
+    public let license: String?
+
+    /// Whether the object has no program of its own: it can only be a provider.
+    public var isLibrary: Bool { entryPrograms.isEmpty }
+}
