@@ -3,3 +3,29 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h> /* statfs(2), which Swift's Glibc module leaves out */
+#include <unistd.h>
+
+/* bpf(2) itself: syscall(2) is variadic, which Swift cannot call; attributes newer than libbpf must go in unseen by it. */
+static inline long clibbpf_bpf(int command, void *attr, unsigned int size)
+{
+	return syscall(SYS_bpf, command, attr, size);
+}
+
+/* dup3(2): <unistd.h> declares it for _GNU_SOURCE only. */
+extern int dup3(int old_number, int new_number, int flags);
+
+/* vsnprintf(3) that leaves the arguments to be used again: Swift has no va_copy. */
+static inline int clibbpf_format(char *buffer, size_t size, const char *format, va_list arguments)
+{
+	va_list copy;
+	int length;
+
+	va_copy(copy, arguments);
+	length = vsnprintf(buffer, size, format, copy);
+	va_end(copy);
+	return length;
+}

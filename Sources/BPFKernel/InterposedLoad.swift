@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFLinker
+import BPFObject
+import CBPFLinkUAPI
+import CLibbpf
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Loads the programs of a bpf_object in libbpf's place, one by one, while libbpf does everything around it.
+///
+/// libbpf 1.1 can neither give `fd_array_cnt` to BPF_PROG_LOAD nor keep fewer instructions than the kernel shall see. But it
+/// calls a section's handler right before it loads a program, when maps are made and instructions relocated. The handler here
+/// loads the real program and leaves `r0 = 0; exit` to libbpf as a stand-in. Once the object is loaded, the real descriptor
+/// takes the stand-in's number (dup3(2)), so that attaching and pinning by libbpf act on the real program.
+final class InterposedLoad {
+    /// What to load: the linker's plan for the object.
+    let plan: LinkPlan
+    /// The providers of the plan, by slot.
+    let providers: [OpenProgram]
+    let options: LoadOptions
+    /// Why loading failed; libbpf itself only learns an error number.
+    private(set) var failure: KernelError?
+    /// The log of each program that was loaded, if logs were asked for.
+    private(set) var logs: [VerifierLog] = []
+    private var loaded: [(program: OpaquePointer, own: OwnedProgram)] = []
+    private var handlers: [CInt] = []
+    fileprivate var object: OpaquePointer?
+
+    private final class OwnedProgram {
+        let descriptor: ProgramDescriptor
+        init(_ descriptor: consuming ProgramDescriptor) { self.descriptor = descriptor }
+    }
+
+    init(plan: LinkPlan, providers: [OpenProgram], options: LoadOptions) {
+        self.plan = plan
+        self.providers = providers
+        self.options = options
+    }
+
+    /// libbpf keeps handlers in one table for the whole process, without locks.
+    static let handlerTable = Mutex(())
+
+    /// Registers the handler for each section; to be called before the object is opened, within ``handlerTable``'s lock.
+    func register(_ sections: [String: SectionType]) throws(CallFailure) {
+        for (section, type) in sections.sorted(by: { $0.key < $1.key }) {
+            var handler = libbpf_prog_handler_opts()
+            handler.sz = MemoryLayout<libbpf_prog_handler_opts>.size
+            handler.cookie = Int(bitPattern: Unmanaged.passUnretained(self).toOpaque())
+            handler.prog_prepare_load_fn = { program, options, cookie in
+                guard let program, let options, let load = UnsafeRawPointer(bitPattern: cookie) else { return -EINVAL }
+                return Unmanaged<InterposedLoad>.fromOpaque(load).takeUnretainedValue().prepare(program, &options.pointee)
+            }
+            handlers.append(
+                try libbpfCall {
+                    libbpf_register_prog_handler(
+                        section, bpf_prog_type(type.program.rawValue), bpf_attach_type(type.attach), &handler)
+                })
+        }
+    }
+
+    /// Takes the handlers out of libbpf's table again.
+    func unregister() {
+        for handler in handlers.reversed() { _ = libbpf_unregister_prog_handler(handler) }
+        handlers = []
+    }
+
+    /// Does what libbpf's own handlers would have done after opening: gives programs whose section names a BTF-typed target
+    /// that target.
+    func setAttachTargets(in object: borrowing ObjectHandle) throws(CallFailure) {
+        self.object = object.pointer
+        for program in object.programs where bpf_program__autoload(program) {
+            let section = SectionRules(String(cString: bpf_program__section_name(program)))
+            guard section.hasBTFTarget, !section.target.isEmpty else { continue }
+            try libbpfCall { bpf_program__set_attach_target(program, 0, section.target) }
+        }
+    }
+
+    /// Gives every real program the number of its stand-in.
+    func takeStandInsPlaces() throws(CallFailure) {
+        for (program, own) in loaded {
+            let standIn = bpf_program__fd(program)
+            _ = try systemCall { dup3(own.descriptor.number, standIn, O_CLOEXEC) }
+        }
+        loaded = []
+    }
+
+    /// libbpf's `prog_prepare_load_fn`.
+    private func prepare(_ program: OpaquePointer, _ prepared: inout bpf_prog_load_opts) -> CInt {
+        do throws(KernelError) {
+            try load(program, prepared)
+        } catch {
+            failure = error
+            return -(error.errno?.rawValue ?? EINVAL)
+        }
+        // A socket filter needs no attach target, no BTF and no flags, whatever the real program needs.
+        var standIn = Instructions.returnZero
+        let result = bpf_program__set_insns(program, &standIn, standIn.count)
+        guard result == 0 else { return result }
+        var options = bpf_prog_load_opts()
+        options.sz = prepared.sz
+        prepared = options
+        return bpf_program__set_type(program, BPF_PROG_TYPE_SOCKET_FILTER)
+    }
+
+    private func load(_ program: OpaquePointer, _ prepared: bpf_prog_load_opts) throws(KernelError) {
+        let name = String(cString: bpf_program__name(program))
+        let section = SectionRules(String(cString: bpf_program__section_name(program)))
+        var instructions = Array(
+            UnsafeBufferPointer(start: bpf_program__insns(program), count: bpf_program__insn_cnt(program)))
+        if name == plan.syntheticEntry?.name { clearReferences(&instructions) }
+        let descriptors = try resolveSlots(&instructions, kernelModules: prepared.fd_array, program: name)
+
+        var load = ProgramLoad(
+            type: ProgramType(rawValue: bpf_program__type(program).rawValue), name: name, license: plan.object.license ?? "",
+            instructions: instructions, flags: section.flags, descriptors: descriptors, options: prepared,
+            logLevel: options.logLevel)
+        if options.exports || name == plan.syntheticEntry?.name { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
+        do throws(ProgramLoad.Refusal) {
+            let outcome = try load.run()
+            if !outcome.log.text.isEmpty { logs.append(outcome.log) }
+            bindReadOnlyData(to: outcome.program)
+            loaded.append((program, OwnedProgram(outcome.takeProgram())))
+        } catch {
+            throw KernelError.refused(program: name, type: load.type, errno: error.errno, log: error.log)
+        }
+    }
+
+    /// A library's entry program refers to the functions it keeps only so that libbpf appends them to it. The kernel is not
+    /// shown the references, which would be callbacks to it: each pair of slots becomes `r0 = 0; r0 = 0`.
+    private func clearReferences(_ instructions: inout [bpf_insn]) {
+        let count = (plan.syntheticEntry?.functions.count ?? 0) * 2
+        for index in instructions.indices.prefix(count) { instructions[index] = Instructions.clearResult }
+    }
+
+    /// The descriptor table for the kernel, and the slots in the instructions adjusted to it.
+    ///
+    /// Where the program calls functions of kernel modules, libbpf has numbered their BTF from slot 1 on; the providers come
+    /// behind these. Slot 0 then stands for vmlinux and is never looked at, but has to be a valid descriptor.
+    private func resolveSlots(
+        _ instructions: inout [bpf_insn], kernelModules: UnsafePointer<CInt>?, program: String
+    ) throws(KernelError) -> [CInt] {
+        let calls = instructions.indices.filter { instructions[$0].code == UInt8(BPF_JMP | BPF_CALL) }
+        let imports = calls.filter { instructions[$0].src_reg == UInt8(BPFLINK_PSEUDO_PROG_CALL) }
+        guard !imports.isEmpty else { return [] }
+        let own = providers.map { $0.descriptor.number }
+        let lastModule = calls.filter { instructions[$0].src_reg == UInt8(BPF_PSEUDO_KFUNC_CALL) }
+            .map { Int(instructions[$0].off) }.max() ?? 0
+        var table: [CInt] = []
+        if lastModule > 0, let kernelModules {
+            table = [own[0]] + (1...lastModule).map { kernelModules[$0] }
+        }
+        for index in imports {
+            let slot = Int(instructions[index].off)
+            guard own.indices.contains(slot), let moved = Int16(exactly: slot + table.count) else {
+                throw KernelError(.load, "`\(program)` calls a function of provider \(slot), of \(own.count)")
+            }
+            instructions[index].off = moved
+        }
+        return table + own
+    }
+
+    /// libbpf binds the object's read-only data to every program, so that tools find it (BPF_PROG_BIND_MAP); the stand-in
+    /// gets that, the real program needs it.
+    private func bindReadOnlyData(to program: borrowing ProgramDescriptor) {
+        guard let object else { return }
+        var map: OpaquePointer?
+        while let next = bpf_object__next_map(object, map) {
+            map = next
+            guard bpf_map__is_internal(next), String(cString: bpf_map__name(next)).contains(".rodata") else { continue }
+            let number = program.number
+            // A courtesy to tools: libbpf, too, goes on if the kernel refuses.
+            _ = try? libbpfCall { bpf_prog_bind_map(number, bpf_map__fd(next), nil) }
+        }
+    }
+}
+
+/// A section name, taken apart: `fentry.s/do_unlinkat` is a sleepable `fentry` with the target `do_unlinkat`.
+struct SectionRules {
+    let kind: String
+    let target: String
+
+    init(_ name: String) {
+        let name = SectionType.name(of: name)
+        let slash = name.firstIndex(of: "/") ?? name.endIndex
+        kind = String(name[..<slash])
+        target = slash == name.endIndex ? "" : String(name[name.index(after: slash)...])
+    }
+
+    private static let btfTargetKinds: Set<String> = ["fentry", "fexit", "fmod_ret", "tp_btf", "lsm", "lsm_cgroup", "iter"]
+
+    /// Whether the target is a kernel function or tracepoint that the kernel wants as a BTF id when the program is loaded.
+    var hasBTFTarget: Bool {
+        Self.btfTargetKinds.contains(isSleepable && kind.hasSuffix(".s") ? String(kind.dropLast(2)) : kind)
+    }
+
+    /// Sections that libbpf loads with BPF_F_SLEEPABLE.
+    var isSleepable: Bool { kind.hasSuffix(".s") || kind == "syscall" }
+
+    /// The `prog_flags` that the section name stands for.
+    var flags: UInt32 {
+        var flags: UInt32 = 0
+        if isSleepable { flags |= UInt32(BPF_F_SLEEPABLE) }
+        if kind == "xdp.frags" { flags |= UInt32(BPF_F_XDP_HAS_FRAGS) }
+        return flags
+    }
+}

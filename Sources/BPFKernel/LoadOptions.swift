@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// What the user may choose about loading.
+public struct LoadOptions: Sendable {
+    /// The type of all entry programs, where the section names do not say it or shall not.
+    public var type: SectionType?
+    /// Whether every program publishes its global subprograms; a library always does.
+    public var exports = false
+    /// Where to pin; see ``PinPath`` for the layout. nil pins nothing.
+    public var pin: String?
+    /// Where to attach; empty attaches nothing.
+    public var attach: [AttachTarget] = []
+    /// Whether the BPF file system may be mounted if it is needed and is not.
+    public var mounts = true
+    /// Whether libbpf's debugging messages and the verifier's logs are wanted even of what succeeds.
+    public var debug = false
+
+    public init() {}
+
+    /// `bpf_attr.log_level` of programs that bpflink loads itself.
+    var logLevel: UInt32 { debug ? 1 : 0 }
+
+    /// The privileged actions of loading programs of these types with these options.
+    func actions(loading types: [ProgramType]) -> [PrivilegedAction] {
+        types.map(PrivilegedAction.load)
+            + types.filter { type in attach.contains { $0 != .section && $0.takes(type) } }
+            .map(PrivilegedAction.attachToNetwork)
+    }
+}

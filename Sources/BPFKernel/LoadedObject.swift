@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFLinker
+import BPFObject
+import CLibbpf
+import Synchronization
+
+/// A program of a loaded object.
+public struct LoadedProgram: Sendable {
+    public var name: String
+    /// The ELF section, which says the type and maybe where to attach.
+    public var section: String
+    /// The descriptor; it belongs to the ``LoadedObject``.
+    public var descriptor: CInt
+    public var info: ProgramInfo
+    /// Whether bpflink made the program so that a library can be loaded.
+    public var isSynthetic: Bool
+    /// Where it is pinned.
+    public var pin: String?
+    public var attachments: [LoadedAttachment] = []
+}
+
+/// An attachment of a loaded program.
+public struct LoadedAttachment: Sendable {
+    /// In words: a section name, or a target as the user gave it.
+    public var place: String
+    /// Where it is pinned.
+    public var pin: String?
+    let attachment: Attachment
+}
+
+/// A map of a loaded object.
+public struct LoadedMap: Sendable, Hashable {
+    public var name: String
+    public var id: UInt32
+}
+
+/// Everything that loading an object made. It goes away with this value, but for what is pinned or was passed on.
+public final class LoadedObject: @unchecked Sendable {
+    public private(set) var programs: [LoadedProgram]
+    public let maps: [LoadedMap]
+    /// The verifier's logs, if they were asked for.
+    public let logs: [VerifierLog]
+    private let object: ObjectHandle
+    private let pointers: [OpaquePointer]
+    private let isInterposed: Bool
+
+    init(
+        plan: LinkPlan, object: consuming ObjectHandle, isInterposed: Bool, logs: [VerifierLog]
+    ) throws(KernelError) {
+        var programs: [LoadedProgram] = []
+        var maps: [LoadedMap] = []
+        // Programs in `?` sections are not loaded by themselves.
+        let pointers = object.programs.filter { bpf_program__fd($0) >= 0 }
+        do throws(CallFailure) {
+            for pointer in pointers {
+                let name = String(cString: bpf_program__name(pointer))
+                let number = bpf_program__fd(pointer)
+                programs.append(
+                    LoadedProgram(
+                        name: name, section: String(cString: bpf_program__section_name(pointer)), descriptor: number,
+                        info: try ProgramInfo(descriptor: number), isSynthetic: name == plan.syntheticEntry?.name))
+            }
+            for pointer in object.maps where bpf_map__fd(pointer) >= 0 {
+                var info = bpf_map_info()
+                var size = UInt32(MemoryLayout<bpf_map_info>.size)
+                try libbpfCall { bpf_obj_get_info_by_fd(bpf_map__fd(pointer), &info, &size) }
+                maps.append(LoadedMap(name: String(cString: bpf_map__name(pointer)), id: info.id))
+            }
+        } catch {
+            throw KernelError(.system, "the kernel tells nothing about what was loaded", error)
+        }
+        self.programs = programs
+        self.maps = maps
+        self.logs = logs
+        self.object = object
+        self.pointers = pointers
+        self.isInterposed = isInterposed
+    }
+
+    /// Attaches every program to the target that takes its type.
+    func attach(to targets: [AttachTarget]) throws(KernelError) {
+        guard !targets.isEmpty else { return }
+        for target in targets where target != .section {
+            guard programs.contains(where: { target.takes($0.info.type) }) else {
+                throw KernelError(.attach, "no program of the object can be attached to `\(target)`", notes: typeNotes)
+            }
+        }
+        for index in programs.indices where !programs[index].isSynthetic {
+            let program = programs[index]
+            let attacher = Attacher(
+                program: pointers[index], name: program.name, section: program.section, isInterposed: isInterposed)
+            let fitting = targets.filter { $0.takes(program.info.type) }
+            guard !fitting.isEmpty else {
+                throw KernelError(
+                    .attach, "nothing says where to attach `\(program.name)` (\(program.info.type))", notes: typeNotes,
+                    help: ["targets: `--attach` for what section names say, `--attach=cgroup=PATH`, `--attach=xdp=INTERFACE`"])
+            }
+            for target in fitting {
+                let attachment = try attacher.attach(to: target)
+                programs[index].attachments.append(LoadedAttachment(place: attachment.place, attachment: attachment))
+            }
+        }
+    }
+
+    private var typeNotes: [String] {
+        programs.map { "`\($0.name)` is a \($0.info.type) program (section \($0.section))" }
+    }
+
+    /// Pins every program, and its attachments beside it.
+    func pin(at paths: [String]) throws(KernelError) {
+        var pins = PinTransaction()
+        for (index, path) in zip(programs.indices, paths) {
+            try pins.pin(programs[index].descriptor, at: path)
+            programs[index].pin = path
+            for number in programs[index].attachments.indices {
+                let linkPath = PinPath.link(of: path, number: number)
+                let attachment = programs[index].attachments[number].attachment
+                try pins.pin(attachment.descriptor, at: linkPath)
+                programs[index].attachments[number].pin = linkPath
+            }
+        }
+        pins.keep()
+        for program in programs {
+            for attachment in program.attachments { attachment.attachment.markPinned() }
+        }
+    }
+}

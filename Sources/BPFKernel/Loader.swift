@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import BPFLinker
+import BPFObject
+import CLibbpf
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Turns a plan into loaded, attached and pinned programs: all of them, or nothing at all.
+public enum Loader {
+    /// Checks everything about a plan that can be told before any work starts: program types, capabilities, features.
+    ///
+    /// - Throws: ``KernelError`` with code `load`, `capability` or `feature`.
+    public static func check(_ plan: LinkPlan, options: LoadOptions) throws(KernelError) {
+        let sections = try sectionTypes(of: plan, options: options)
+        try Capabilities.ofThisProcess().check(options.actions(loading: sections.values.map(\.program)))
+        if needsFunctionCalls(plan, options) { try Features.requireFunctionCalls() }
+    }
+
+    /// Loads a plan.
+    ///
+    /// - Parameters:
+    ///   - plan: what the linker decided.
+    ///   - providers: the plan's providers, by slot, held open since they were looked at.
+    /// - Returns: The owner of everything that was loaded.
+    /// - Throws: ``KernelError``; then no program, map, pin or attachment is left of the attempt.
+    public static func load(
+        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
+        try check(plan, options: options)
+        LibbpfLog.keepsDebugMessages.withLock { $0 = options.debug }
+
+        let names = plan.programNames
+        let pins = options.pin.map { PinPath.layout($0, programs: names) } ?? []
+        try PinPath.prepare(pins, mounts: options.mounts)
+
+        let loaded = try programs(of: plan, providers: providers, options: options)
+        try loaded.attach(to: options.attach)
+        if !pins.isEmpty { try loaded.pin(at: pins) }
+        return loaded
+    }
+
+    /// Whether loading needs more of the kernel than libbpf alone would.
+    private static func needsFunctionCalls(_ plan: LinkPlan, _ options: LoadOptions) -> Bool {
+        !plan.providers.isEmpty || plan.syntheticEntry != nil || options.exports
+    }
+
+    private static func programs(
+        of plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
+        guard needsFunctionCalls(plan, options) else { return try loadByLibbpf(plan, options) }
+        return try loadInterposed(plan, providers: providers, options: options)
+    }
+
+    // MARK: libbpf alone
+
+    private static func loadByLibbpf(_ plan: LinkPlan, _ options: LoadOptions) throws(KernelError) -> LoadedObject {
+        let object = try open(plan)
+        // libbpf asks for a log only after a failure, and writes it here; untouched pages cost nothing.
+        let log = UnsafeMutableBufferPointer<CChar>.allocate(capacity: Int(UInt32.max >> 8))
+        defer { log.deallocate() }
+        log[0] = 0
+        do throws(CallFailure) {
+            for program in object.programs {
+                if let type = options.type {
+                    try libbpfCall { bpf_program__set_type(program, bpf_prog_type(type.program.rawValue)) }
+                    try libbpfCall { bpf_program__set_expected_attach_type(program, bpf_attach_type(type.attach)) }
+                }
+                try libbpfCall { bpf_program__set_log_buf(program, log.baseAddress, log.count) }
+            }
+            let pointer = object.pointer
+            try libbpfCall { bpf_object__load(pointer) }
+        } catch {
+            throw KernelError.notLoaded(plan.object.name, error, log: VerifierLog(text: String(cString: log.baseAddress!)))
+        }
+        for program in object.programs { bpf_program__set_log_buf(program, nil, 0) }
+        return try LoadedObject(plan: plan, object: object, isInterposed: false, logs: [])
+    }
+
+    // MARK: bpflink in libbpf's place
+
+    static func loadInterposed(
+        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
+        let sections = try sectionTypes(of: plan, options: options)
+        let load = InterposedLoad(plan: plan, providers: providers, options: options)
+        return try InterposedLoad.handlerTable.withLock { _ throws(KernelError) -> LoadedObject in
+            defer { load.unregister() }
+            do throws(CallFailure) {
+                try load.register(sections)
+            } catch {
+                throw KernelError(.load, "libbpf takes no handler for the sections of \(plan.object.name)", error)
+            }
+            let object = try open(plan)
+            do throws(CallFailure) {
+                try load.setAttachTargets(in: object)
+                let pointer = object.pointer
+                try libbpfCall { bpf_object__load(pointer) }
+                try load.takeStandInsPlaces()
+            } catch {
+                throw load.failure ?? KernelError.notLoaded(plan.object.name, error, log: VerifierLog(text: ""))
+            }
+            return try LoadedObject(plan: plan, object: object, isInterposed: true, logs: load.logs)
+        }
+    }
+
+    // MARK: both
+
+    private static func open(_ plan: LinkPlan) throws(KernelError) -> ObjectHandle {
+        let bytes = plan.object.bytes
+        do throws(CallFailure) {
+            return ObjectHandle(
+                owning: try libbpfPointer {
+                    plan.object.baseName.withCString { name in
+                        var options = bpf_object_open_opts()
+                        options.sz = MemoryLayout<bpf_object_open_opts>.size
+                        options.object_name = name
+                        return bpf_object__open_mem(bytes, bytes.count, &options)
+                    }
+                })
+        } catch {
+            throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error)
+        }
+    }
+
+    /// The program type of each section that holds an entry program.
+    private static func sectionTypes(
+        of plan: LinkPlan, options: LoadOptions
+    ) throws(KernelError) -> [String: SectionType] {
+        var sections: [String: SectionType] = [:]
+        var names = plan.object.entryPrograms.map(\.sectionName)
+        if let entry = plan.syntheticEntry { names.append(entry.sectionName) }
+        for section in names {
+            let isSynthetic = section == plan.syntheticEntry?.sectionName
+            guard let type = isSynthetic ? SectionType(section: section) : options.type ?? SectionType(section: section) else {
+                throw KernelError(
+                    .load, "the section `\(section)` of \(plan.object.name) names no program type",
+                    help: ["`--type TYPE` tells it, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"])
+            }
+            sections[SectionType.name(of: section)] = type
+        }
+        return sections
+    }
+}
+
+extension LinkPlan {
+    /// The programs that loading makes, by name.
+    var programNames: [String] {
+        object.entryPrograms.map(\.name) + (syntheticEntry.map { [$0.name] } ?? [])
+    }
+}
+
+extension Object {
+    /// The file's name without directories and extensions, as libbpf would call the object.
+    var baseName: String {
+        let file = name.split(separator: "/").last ?? "object"
+        return String(file.prefix { $0 != "." })
+    }
+}
+
+extension KernelError {
+    /// A program that BPF_PROG_LOAD refused.
+    static func refused(program: String, type: ProgramType, errno: Errno, log: VerifierLog) -> KernelError {
+        let (reasons, omitted) = log.conclusion
+        guard !reasons.isEmpty else {
+            return KernelError(
+                .load, "the kernel refuses to load `\(program)` (\(type)): \(errno)", errno: errno,
+                notes: ["the verifier said nothing: the kernel refused before it looked at instructions"])
+        }
+        return KernelError(
+            .verifier, "the verifier refuses `\(program)` (\(type)): \(errno)", errno: errno, notes: reasons,
+            help: omitted > 0 ? ["`-d` shows the \(omitted) lines of the log before that"] : [], verifierLog: log)
+    }
+
+    /// An object that bpf_object__load gave up.
+    ///
+    /// libbpf says which program it was in its log: `libbpf: prog 'NAME': …`.
+    static func notLoaded(_ object: String, _ failure: CallFailure, log: VerifierLog) -> KernelError {
+        let prefix = "libbpf: prog '"
+        let program = failure.log.last { $0.hasPrefix(prefix) }?.dropFirst(prefix.count).prefix { $0 != "'" }
+        guard let program, !log.conclusion.lines.isEmpty else {
+            return KernelError(
+                .load, "\(object) cannot be loaded", failure,
+                notes: failure.log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix })
+        }
+        let (reasons, omitted) = log.conclusion
+        return KernelError(
+            .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno, notes: reasons,
+            help: omitted > 0 ? ["`-d` shows the \(omitted) lines of the log before that"] : [], verifierLog: log,
+            libbpfLog: failure.log)
+    }
+}
+
+extension String {
+    /// libbpf's message without its own name in front.
+    fileprivate var replacingLibraryPrefix: String {
+        hasPrefix("libbpf: ") ? String(dropFirst("libbpf: ".count)) : self
+    }
+}

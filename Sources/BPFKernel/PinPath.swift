@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import CLibbpf
+import Glibc
+import SystemPackage
+
+/// Paths in a BPF file system: where pins may go, and the tidy making and removing of them.
+///
+/// `--pin PATH` of an object with one program pins it at PATH, or at PATH/PROGRAM if PATH is a directory. An object with
+/// several programs gets the directory PATH with one pin per program, named as the program. The attachments of a program are
+/// pinned beside it as PROGRAM_link, PROGRAM_link_2, …
+enum PinPath {
+    /// BPF_FS_MAGIC of include/uapi/linux/magic.h.
+    private static let fileSystemMagic = 0xcafe_4a11
+    private static let defaultMountPoint = "/sys/fs/bpf"
+
+    /// The pin of each program.
+    static func layout(_ path: String, programs: [String]) -> [String] {
+        let path = trimmed(path)
+        if programs.count == 1, !isDirectory(path) { return [path] }
+        return programs.map { "\(path)/\($0)" }
+    }
+
+    /// The pin of a program's attachment, counted from 0.
+    static func link(of program: String, number: Int) -> String {
+        number == 0 ? "\(program)_link" : "\(program)_link_\(number + 1)"
+    }
+
+    /// Checks, before anything is loaded, that the paths can be pins; mounts the BPF file system at its usual place if it is
+    /// not there yet and may be mounted.
+    ///
+    /// - Throws: ``KernelError`` with code `pin`.
+    static func prepare(_ paths: [String], mounts: Bool) throws(KernelError) {
+        for path in paths {
+            guard path.hasPrefix("/") else {
+                throw KernelError(.pin, "the pin path \(path) is not absolute", help: ["pins live under \(defaultMountPoint)"])
+            }
+            try requireFileSystem(for: path, mounts: mounts)
+            // `bpf_lookup()` in kernel/bpf/inode.c keeps names with a dot for itself.
+            if let name = path.split(separator: "/").last, name.contains(".") {
+                throw KernelError(.pin, "the pin name `\(name)` has a dot, which the BPF file system does not allow")
+            }
+            if exists(path) {
+                throw KernelError(
+                    .pin, "\(path) exists already", errno: .fileExists,
+                    help: ["`bpflink unload \(path)` removes a pin; `--pin` takes another path"])
+            }
+        }
+    }
+
+    private static func requireFileSystem(for path: String, mounts: Bool) throws(KernelError) {
+        var ancestor = parent(of: path)
+        while !exists(ancestor) { ancestor = parent(of: ancestor) }
+        var status = statfs()
+        if statfs(ancestor, &status) == 0, Int(status.f_type) == fileSystemMagic { return }
+        guard path.hasPrefix(defaultMountPoint + "/"), ancestor == defaultMountPoint else {
+            throw KernelError(
+                .pin, "\(path) is not in a BPF file system", help: ["pins live under \(defaultMountPoint)"])
+        }
+        let help = ["`mount -t bpf bpf \(defaultMountPoint)` mounts it"]
+        guard mounts else {
+            throw KernelError(.pin, "no BPF file system is mounted at \(defaultMountPoint)", help: help)
+        }
+        try Capabilities.ofThisProcess().check([.mount])
+        do throws(CallFailure) {
+            _ = try systemCall { mount("bpf", defaultMountPoint, "bpf", 0, "mode=0700") }
+        } catch {
+            throw KernelError(.pin, "the BPF file system cannot be mounted at \(defaultMountPoint)", error, help: help)
+        }
+    }
+
+    static func trimmed(_ path: String) -> String {
+        var path = path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return path
+    }
+
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The names in a directory, sorted.
+    static func entries(of path: String) throws(KernelError) -> [String] {
+        guard let directory = opendir(path) else {
+            throw KernelError(.pin, "\(path) cannot be read: \(Errno(rawValue: errno))", errno: Errno(rawValue: errno))
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+}
+
+/// The pins that one load makes; those that are not kept are removed again.
+struct PinTransaction: ~Copyable {
+    private var files: [String] = []
+    private var directories: [String] = []
+    private var isKept = false
+
+    /// Pins a BPF object, making missing directories.
+    ///
+    /// - Throws: ``KernelError`` with code `pin`.
+    mutating func pin(_ descriptor: CInt, at path: String) throws(KernelError) {
+        try makeDirectory(PinPath.parent(of: path))
+        do throws(CallFailure) {
+            try libbpfCall { bpf_obj_pin(descriptor, path) }
+        } catch {
+            throw KernelError(.pin, "\(path) cannot be pinned", error)
+        }
+        files.append(path)
+    }
+
+    private mutating func makeDirectory(_ path: String) throws(KernelError) {
+        if PinPath.exists(path) { return }
+        try makeDirectory(PinPath.parent(of: path))
+        do throws(CallFailure) {
+            _ = try systemCall { mkdir(path, 0o700) }
+        } catch {
+            throw KernelError(.pin, "the directory \(path) cannot be made", error)
+        }
+        directories.append(path)
+    }
+
+    /// Lets the pins stay.
+    consuming func keep() {
+        isKept = true
+    }
+
+    deinit {
+        if isKept { return }
+        for file in files.reversed() { unlink(file) }
+        for directory in directories.reversed() { rmdir(directory) }
+    }
+}

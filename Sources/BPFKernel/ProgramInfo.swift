@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import CBPFLinkUAPI
+import CLibbpf
+
+/// What the kernel tells of one program (`struct bpf_prog_info`, BPF_OBJ_GET_INFO_BY_FD).
+public struct ProgramInfo: Sendable, Equatable {
+    /// An export: a subprogram that other programs may import.
+    public struct Export: Sendable, Equatable {
+        /// BTF id of the FUNC in the program's own BTF.
+        public var typeID: UInt32
+        /// Index into ``functions``, ``jitedSymbols`` and ``jitedLengths``.
+        public var functionIndex: Int
+        /// Bytes of BPF stack of the deepest call chain below, the export's own included.
+        public var stackDepth: Int
+        /// Native frames of the deepest call chain below, the export's own included.
+        public var frames: Int
+    }
+
+    /// An import: a function of another program that this one calls.
+    public struct Import: Sendable, Hashable {
+        /// The provider's id.
+        public var programID: UInt32
+        /// BTF id of the FUNC in the provider's BTF.
+        public var typeID: UInt32
+    }
+
+    /// A function of the program: its entry function or a subprogram.
+    public struct Function: Sendable, Equatable {
+        /// The function's first instruction, counted in instructions from the program's start as it was loaded.
+        public var instructionOffset: Int
+        /// BTF id of the FUNC in the program's own BTF.
+        public var typeID: UInt32
+    }
+
+    public var id: UInt32
+    public var type: ProgramType
+    /// Up to 15 bytes of the entry function's name.
+    public var name: String
+    /// SHA-1 digest of the instructions, truncated to 8 bytes, in hexadecimal.
+    public var tag: String
+    /// Nanoseconds from boot to the program's load.
+    public var loadTime: UInt64
+    public var userID: UInt32
+    public var gplCompatible: Bool
+    public var mapIDs: [UInt32]
+    /// The id of the program's BTF, nil if it was loaded without.
+    public var btfID: UInt32?
+    /// Bytes of native code.
+    public var jitedLength: Int
+    /// Bytes of BPF instructions after the verifier's rewrites.
+    public var translatedLength: Int
+    /// Instructions that the verifier walked through when it loaded the program.
+    public var verifiedInstructions: UInt32
+    /// Native addresses, one per function; zero or empty without the right to see kernel addresses.
+    public var jitedSymbols: [UInt64]
+    /// Bytes of native code, one per function.
+    public var jitedLengths: [UInt32]
+    public var functions: [Function]
+    /// Empty on kernels without FD + name calls.
+    public var exports: [Export]
+    /// Empty on kernels without FD + name calls.
+    public var imports: [Import]
+
+    /// Asks the kernel about a program.
+    ///
+    /// - Throws: ``CallFailure`` with `EINVAL` if the descriptor is not a program's, `EBADF` if it is not a BPF object's.
+    public init(of program: borrowing ProgramDescriptor) throws(CallFailure) {
+        try self.init(descriptor: program.number)
+    }
+
+    init(descriptor: CInt) throws(CallFailure) {
+        // The first call tells how long the arrays are, the second fills them.
+        let lengths = try Self.call(descriptor, bpflink_prog_info())
+        var mapIDs = [UInt32](repeating: 0, count: Int(lengths.nr_map_ids))
+        var symbols = [UInt64](repeating: 0, count: Int(lengths.nr_jited_ksyms))
+        var codeLengths = [UInt32](repeating: 0, count: Int(lengths.nr_jited_func_lens))
+        var functions = RecordArray(count: lengths.nr_func_info, size: lengths.func_info_rec_size)
+        var exports = RecordArray(count: lengths.nr_exports, size: lengths.export_rec_size)
+        var imports = RecordArray(count: lengths.nr_imports, size: lengths.import_rec_size)
+
+        var request = bpflink_prog_info()
+        request.nr_map_ids = lengths.nr_map_ids
+        request.nr_jited_ksyms = lengths.nr_jited_ksyms
+        request.nr_jited_func_lens = lengths.nr_jited_func_lens
+        request.nr_func_info = lengths.nr_func_info
+        request.func_info_rec_size = lengths.func_info_rec_size
+        request.nr_exports = lengths.nr_exports
+        request.export_rec_size = lengths.export_rec_size
+        request.nr_imports = lengths.nr_imports
+        request.import_rec_size = lengths.import_rec_size
+        var answer: Result<bpflink_prog_info, CallFailure> = .success(request)
+        mapIDs.withUnsafeMutableBytes { mapIDs in
+            symbols.withUnsafeMutableBytes { symbols in
+                codeLengths.withUnsafeMutableBytes { codeLengths in
+                    functions.bytes.withUnsafeMutableBytes { functions in
+                        exports.bytes.withUnsafeMutableBytes { exports in
+                            imports.bytes.withUnsafeMutableBytes { imports in
+                                request.map_ids = Self.address(mapIDs)
+                                request.jited_ksyms = Self.address(symbols)
+                                request.jited_func_lens = Self.address(codeLengths)
+                                request.func_info = Self.address(functions)
+                                request.exports = Self.address(exports)
+                                request.imports = Self.address(imports)
+                                answer = Result { () throws(CallFailure) in try Self.call(descriptor, request) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let info = try answer.get()
+
+        self.id = info.id
+        self.type = ProgramType(rawValue: info.type)
+        self.name = withUnsafeBytes(of: info.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        self.tag = withUnsafeBytes(of: info.tag) { $0.map(Self.hexadecimal).joined() }
+        self.loadTime = info.load_time
+        self.userID = info.created_by_uid
+        self.gplCompatible = info.gpl_compatible & 1 == 1
+        self.mapIDs = Array(mapIDs.prefix(Int(info.nr_map_ids)))
+        self.btfID = info.btf_id == 0 ? nil : info.btf_id
+        self.jitedLength = Int(info.jited_prog_len)
+        self.translatedLength = Int(info.xlated_prog_len)
+        self.verifiedInstructions = info.verified_insns
+        self.jitedSymbols = Array(symbols.prefix(Int(info.nr_jited_ksyms)))
+        self.jitedLengths = Array(codeLengths.prefix(Int(info.nr_jited_func_lens)))
+        self.functions = functions.records(info.nr_func_info, as: bpf_func_info.self).map {
+            Function(instructionOffset: Int($0.insn_off), typeID: $0.type_id)
+        }
+        self.exports = exports.records(info.nr_exports, as: bpflink_prog_export.self).map {
+            Export(
+                typeID: $0.type_id, functionIndex: Int($0.func_idx), stackDepth: Int($0.stack_depth), frames: Int($0.nr_frames))
+        }
+        self.imports = imports.records(info.nr_imports, as: bpflink_prog_import.self).map {
+            Import(programID: $0.prog_id, typeID: $0.type_id)
+        }
+    }
+
+    /// The program's instructions after the verifier's rewrites, as bytes; empty without the right to see them.
+    ///
+    /// - Throws: ``CallFailure`` as ``init(of:)``.
+    public static func translatedInstructions(of program: borrowing ProgramDescriptor) throws(CallFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(try call(program.number, bpflink_prog_info()).xlated_prog_len))
+        var request = bpflink_prog_info()
+        request.xlated_prog_len = UInt32(bytes.count)
+        var answer: Result<bpflink_prog_info, CallFailure> = .success(request)
+        bytes.withUnsafeMutableBytes { bytes in
+            request.xlated_prog_insns = address(bytes)
+            answer = Result { () throws(CallFailure) in try call(program.number, request) }
+        }
+        return try answer.get().xlated_prog_insns == 0 ? [] : bytes
+    }
+
+    /// The program's native code, as bytes; empty without the right to see it.
+    ///
+    /// - Throws: ``CallFailure`` as ``init(of:)``.
+    public static func nativeCode(of program: borrowing ProgramDescriptor) throws(CallFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(try call(program.number, bpflink_prog_info()).jited_prog_len))
+        var request = bpflink_prog_info()
+        request.jited_prog_len = UInt32(bytes.count)
+        var answer: Result<bpflink_prog_info, CallFailure> = .success(request)
+        bytes.withUnsafeMutableBytes { bytes in
+            request.jited_prog_insns = address(bytes)
+            answer = Result { () throws(CallFailure) in try call(program.number, request) }
+        }
+        return try answer.get().jited_prog_insns == 0 ? [] : bytes
+    }
+
+    /// An array of records whose size the kernel chooses.
+    private struct RecordArray {
+        var bytes: [UInt8]
+        var size: Int
+
+        init(count: UInt32, size: UInt32) {
+            self.bytes = [UInt8](repeating: 0, count: Int(count) * Int(size))
+            self.size = Int(size)
+        }
+
+        /// The first `count` records, read as far as this build knows them; records shorter than that have zeroes at the end.
+        func records<Record: BitwiseCopyable>(_ count: UInt32, as type: Record.Type) -> [Record] {
+            guard size > 0 else { return [] }
+            return (0..<min(Int(count), bytes.count / size)).map { index in
+                withUnsafeTemporaryAllocation(of: Record.self, capacity: 1) { record in
+                    let target = UnsafeMutableRawBufferPointer(record)
+                    target.initializeMemory(as: UInt8.self, repeating: 0)
+                    target.copyBytes(from: bytes[index * size..<index * size + min(size, target.count)])
+                    return record[0]
+                }
+            }
+        }
+    }
+
+    private static func call(_ descriptor: CInt, _ request: bpflink_prog_info) throws(CallFailure) -> bpflink_prog_info {
+        var info = request
+        var size = UInt32(MemoryLayout<bpflink_prog_info>.size)
+        try libbpfCall { bpf_obj_get_info_by_fd(descriptor, &info, &size) }
+        return info
+    }
+
+    private static func address(_ buffer: UnsafeMutableRawBufferPointer) -> UInt64 {
+        buffer.isEmpty ? 0 : UInt64(UInt(bitPattern: buffer.baseAddress))
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import CLibbpf
+
+/// A program type (`enum bpf_prog_type`); types that this build's headers do not know yet are kept as numbers.
+public struct ProgramType: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public var rawValue: UInt32
+
+    public init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// libbpf's word for the type, as in `bpftool prog`: `kprobe`, `cgroup_skb`, …; `type 40` when libbpf has none.
+    public var description: String {
+        libbpf_bpf_prog_type_str(bpf_prog_type(rawValue)).map { String(cString: $0) } ?? "type \(rawValue)"
+    }
+}
+
+/// What an ELF section's name says about the program in it, by libbpf's rules.
+public struct SectionType: Hashable, Sendable {
+    public var program: ProgramType
+    /// `enum bpf_attach_type`, to be given as `expected_attach_type`.
+    public var attach: UInt32
+
+    /// Reads a section name such as `kprobe/__set_task_comm`.
+    ///
+    /// - Returns: nil if libbpf knows no program type for the section.
+    public init?(section: String) {
+        var type = bpf_prog_type(0)
+        var attach = bpf_attach_type(0)
+        var result: CInt = -1
+        _ = LibbpfLog.capture { result = libbpf_prog_type_by_name(SectionType.name(of: section), &type, &attach) }
+        guard result == 0 else { return nil }
+        self.program = ProgramType(rawValue: type.rawValue)
+        self.attach = attach.rawValue
+    }
+
+    /// The section name without the leading `?` that asks libbpf not to load the program by itself.
+    static func name(of section: String) -> String {
+        section.first == "?" ? String(section.dropFirst()) : section
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import BPFLinker
+public import BPFObject
+import CLibbpf
+
+extension OpenProgram {
+    /// The program's BTF, read back from the kernel; nil if it was loaded without.
+    ///
+    /// - Throws: ``KernelError`` if the kernel does not give it (that needs CAP_SYS_ADMIN) or it cannot be read.
+    public func btf() throws(KernelError) -> BTF? {
+        guard let id = info.btfID else { return nil }
+        let handle: BTFHandle
+        do throws(CallFailure) {
+            handle = BTFHandle(owning: try libbpfPointer { btf__load_from_kernel_by_id(id) })
+        } catch {
+            throw KernelError(.system, "the BTF of program \(info.id) (\(info.name)) cannot be read", error)
+        }
+        do throws(ObjectError) {
+            return try BTF(bytes: handle.bytes, what: "BTF of program \(info.id) (\(info.name))")
+        } catch {
+            throw KernelError(.system, "\(error)")
+        }
+    }
+
+    /// What the program offers to importers.
+    ///
+    /// - Parameter selector: how the user named it; messages repeat it.
+    /// - Throws: ``KernelError`` with code `not-a-provider` if it exports nothing, `feature` if that is for want of a kernel
+    ///   that knows exports.
+    public func providerSnapshot(namedAs selector: ProgramSelector) throws(KernelError) -> ProviderSnapshot {
+        guard !info.exports.isEmpty else {
+            try Features.requireFunctionCalls()
+            throw KernelError(
+                .notAProvider, "`\(selector)` exports no function: it is \(info.type) program \(info.name), id \(info.id)",
+                help: [
+                    "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones never",
+                ])
+        }
+        return ProviderSnapshot(
+            reference: selector.description, id: info.id, name: info.name, tag: info.tag, type: info.type.description,
+            exports: try exports())
+    }
+
+    /// The functions that the program exports, with their prototypes.
+    ///
+    /// - Throws: ``KernelError`` as ``btf()``.
+    public func exports() throws(KernelError) -> [ProviderExport] {
+        guard !info.exports.isEmpty, let btf = try btf() else { return [] }
+        return info.exports.compactMap { export in
+            Prototype(of: TypeID(export.typeID), in: btf).map(ProviderExport.init(prototype:))
+        }
+    }
+}
