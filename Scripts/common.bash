@@ -46,3 +46,26 @@ base_value() {
 plain_git() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -c core.hooksPath=/dev/null -c gc.auto=0 "$@"
 }
+
+# kernel_number: the number at the top of a kernel's Makefile (on stdin).
+kernel_number() { awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { printf "%s%s", dot, $3; dot = "." }'; }
+
+# commit_base REPO TREE: a root commit of TREE in REPO; the same tree gives the same commit id on every machine.
+commit_base() {
+	local number
+	number=$(plain_git -C "$1" show "$2:Makefile" | kernel_number)
+	GIT_AUTHOR_NAME=bpflink GIT_AUTHOR_EMAIL=bpflink@invalid GIT_AUTHOR_DATE='@0 +0000' \
+		GIT_COMMITTER_NAME=bpflink GIT_COMMITTER_EMAIL=bpflink@invalid GIT_COMMITTER_DATE='@0 +0000' \
+		plain_git -C "$1" commit-tree -m "Linux $number" "$2"
+}
+
+# cover_text FILE: the words of a cover letter: its subject, an empty line, and all before the list of patches
+# (a line `Name (N):` and the first of N indented subjects).
+cover_text() {
+	plain_git mailinfo /dev/null /dev/null <"$1" | sed -n 's/^Subject: //p'
+	awk '!body { body = /^$/; if (!body) next }
+		held && /^  / { exit }
+		held { print name; held = 0 }
+		/^.+ \([0-9]+\):$/ { name = $0; held = 1; next }
+		{ print }' "$1"
+}
