@@ -31,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "CLibelf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
         .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
         .systemLibrary(name: "CBPFLinkUAPI"),
+        .systemLibrary(name: "CLinuxSystem"),
 
         // The linker: bytes → values → plan → kernel → words. Arrows point one way.
         .target(name: "BPFObject", dependencies: ["CLibelf", "CLibbpf"], swiftSettings: strict),
@@ -47,9 +48,9 @@ let package = Package(
 
         // The VM runner knows nothing of BPF.
         .target(name: "VMProtocol", swiftSettings: strict),
-        .target(name: "VMRunner", dependencies: ["VMProtocol", systemPackage], swiftSettings: strict),
+        .target(name: "VMRunner", dependencies: ["VMProtocol", "CLinuxSystem", systemPackage], swiftSettings: strict),
         .executableTarget(name: "bpflink-vm", dependencies: ["VMRunner", argumentParser], swiftSettings: strict),
-        .executableTarget(name: "bpflink-vm-guest", dependencies: ["VMProtocol", systemPackage], swiftSettings: strict),
+        .executableTarget(name: "bpflink-vm-guest", dependencies: ["VMProtocol", "CLinuxSystem"], swiftSettings: strict),
 
         // The integration suite: an executable that runs inside the booted kernel.
         .executableTarget(
@@ -57,11 +58,15 @@ let package = Package(
             dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CBPFLinkUAPI", systemPackage],
             path: "Tests/Guest", swiftSettings: strict),
 
-        .testTarget(name: "BPFObjectTests", dependencies: ["BPFObject"], swiftSettings: strict),
-        .testTarget(name: "BPFLinkerTests", dependencies: ["BPFLinker", "BPFObject"], swiftSettings: strict),
+        // The compiled Tests/Fixtures/*.bpf.c, for every suite that reads objects.
+        .target(name: "TestFixtures", path: "Tests/TestFixtures", swiftSettings: strict),
+        .testTarget(name: "BPFObjectTests", dependencies: ["BPFObject", "TestFixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "BPFLinkerTests", dependencies: ["BPFLinker", "BPFObject", "CLibbpf", "TestFixtures"],
+            swiftSettings: strict),
         .testTarget(name: "BPFKernelTests", dependencies: ["BPFKernel"], swiftSettings: strict),
         .testTarget(name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands"], swiftSettings: strict),
-        .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner"], swiftSettings: strict),
+        .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     ]
 )

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// Where the runner keeps what it can make again: `$XDG_CACHE_HOME/bpflink`, by default `~/.cache/bpflink`.
+public struct Cache: Sendable {
+    public let root: String
+
+    public init(root: String) { self.root = root }
+
+    public init() throws(RunnerError) {
+        if let base = Environment["XDG_CACHE_HOME"] {
+            root = "\(base)/bpflink"
+        } else if let home = Environment["HOME"] {
+            root = "\(home)/.cache/bpflink"
+        } else {
+            throw RunnerError("neither XDG_CACHE_HOME nor HOME is set", help: "set XDG_CACHE_HOME to a directory")
+        }
+    }
+
+    /// A directory of the cache, which is made if need be.
+    func directory(_ name: String) throws(RunnerError) -> String {
+        let path = "\(root)/\(name)"
+        try Files.makeDirectory(path)
+        return path
+    }
+}

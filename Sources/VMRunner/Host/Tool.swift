@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import CLinuxSystem
+import Glibc
+import SystemPackage
+
+/// Programs that the runner has do a piece of work and waits for.
+enum Tool {
+    /// Runs a program and returns its standard output; its standard error goes to ours, or into the error.
+    /// - Throws: `RunnerError` if the program is not there or says that it failed.
+    static func output(
+        _ arguments: [String], input: [UInt8]? = nil, directory: String? = nil, environment: [String]? = nil,
+        showsErrors: Bool = false
+    ) throws(RunnerError) -> String {
+        let files = try makeTemporaryFiles(input: input)
+        defer { for file in files { close(file) } }
+        var child = try ChildProcess(
+            arguments, descriptors: [files[0], files[1], showsErrors ? STDERR_FILENO : files[2]],
+            directory: directory, environment: environment, dieWithParent: true)
+        let end = child.wait()
+        guard end == .exited(0) else {
+            let words = contents(files[2]).split(separator: "\n").suffix(20).joined(separator: "\n")
+            throw RunnerError(
+                "`\(arguments.joined(separator: " "))` failed (\(describe(end)))" + (words.isEmpty ? "" : "\n\(words)"))
+        }
+        return contents(files[1])
+    }
+
+    static func describe(_ end: ChildProcess.End) -> String {
+        switch end {
+        case .exited(let code): "exit code \(code)"
+        case .signalled(let signal): "signal \(signal)"
+        }
+    }
+
+    /// Nameless files for input, output and errors: unlike pipes they need nobody to empty them.
+    private static func makeTemporaryFiles(input: [UInt8]?) throws(RunnerError) -> [Int32] {
+        var files: [Int32] = []
+        for index in 0..<3 {
+            let file: Int32
+            if index == 0 && input == nil {
+                file = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            } else {
+                var name = Array("\(Environment["TMPDIR"] ?? "/tmp")/bpflink-vm.XXXXXX".utf8CString)
+                file = mkostemp(&name, O_CLOEXEC)
+                unlink(name)
+            }
+            guard file >= 0 else { throw RunnerError("cannot make a temporary file: \(Errno(rawValue: errno))") }
+            files.append(file)
+        }
+        if let input {
+            do {
+                _ = try FileDescriptor(rawValue: files[0]).writeAll(input)
+            } catch {
+                throw RunnerError("cannot write a temporary file: \(error)")
+            }
+            lseek(files[0], 0, SEEK_SET)
+        }
+        return files
+    }
+
+    private static func contents(_ file: Int32) -> String {
+        let size = Int(lseek(file, 0, SEEK_END))
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(size, 0)) { buffer, count in
+            count = max(pread(file, buffer.baseAddress, buffer.count, 0), 0)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import VMProtocol
+
+/// Who executes the guest's instructions.
+public enum Accelerator: String, Sendable {
+    case kvm
+    /// QEMU's translator: works everywhere, several times slower.
+    case tcg
+
+    /// By how much the runner's own deadlines grow.
+    var patience: Int { self == .kvm ? 1 : 3 }
+}
+
+/// What a machine is made of; from it follows QEMU's command line.
+struct MachineConfiguration: Equatable, Sendable {
+    /// Descriptors that QEMU inherits: its monitor, the agent's port, the snapshot.
+    static let monitorDescriptor = 3
+    static let controlDescriptor = 4
+    static let snapshotDescriptor = 5
+
+    /// An uncompressed kernel with a PVH entry, or any other image that QEMU boots.
+    var kernel: String
+    var initramfs: String
+    var accelerator: Accelerator
+    var cpus = 1
+    var memoryMiB = 256
+    /// Offers the host's root directory, read-only, by 9p.
+    var sharesHostFiles = false
+    /// A socket for the debugger; the machine then waits for it before its first instruction.
+    var debuggerSocket: String?
+
+    /// The kernel's command line. Its own watchdogs come in order (RCU stall, soft lockup, hung task), each below
+    /// the runner's deadlines, so that one hang has one name.
+    var kernelArguments: [String] {
+        [
+            "console=ttyS0", "panic=-1", "loglevel=7", "log_buf_len=1M", "nokaslr", "no5lvl",
+            // Skip what a virtual machine has not got.
+            "raid=noautodetect", "i8042.noaux", "i8042.nokbd", "i8042.nopnp",
+            // The runner injects an NMI into a machine that hangs: the trace is what it wants.
+            "unknown_nmi_panic", "softlockup_all_cpu_backtrace=1", "hardlockup_all_cpu_backtrace=1",
+            "sysctl.vm.panic_on_oom=1", "kasan_multi_shot",
+            "rcupdate.rcu_cpu_stall_timeout=30", "watchdog_thresh=20", "sysctl.kernel.hung_task_timeout_secs=60",
+        ]
+    }
+
+    /// QEMU and its arguments.
+    /// - Parameters:
+    ///   - console: the file that takes the console. A file, because a console that nobody reads must not stop the guest.
+    ///   - incoming: take the machine's state from the inherited snapshot instead of booting.
+    func arguments(console: String, incoming: Bool = false) -> [String] {
+        var arguments = [
+            "qemu-system-x86_64", "-accel", accelerator == .tcg ? "tcg,thread=multi" : "kvm",
+            "-cpu", accelerator == .tcg ? "max" : "host",
+            "-M", "q35", "-bios", "qboot.rom", "-m", "\(memoryMiB)M", "-smp", "\(cpus)",
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-kernel", kernel, "-initrd", initramfs, "-append", kernelArguments.joined(separator: " "),
+            "-chardev", "file,id=console,path=\(MachineConfiguration.escape(console))", "-serial", "chardev:console",
+            "-chardev", "socket,id=monitor,fd=\(MachineConfiguration.monitorDescriptor)",
+            "-mon", "chardev=monitor,mode=control",
+            "-device", "virtio-serial-pci,max_ports=2",
+            "-chardev", "socket,id=control,fd=\(MachineConfiguration.controlDescriptor)",
+            "-device", "virtserialport,chardev=control,name=\(VMProtocol.portName)",
+            // With `none`, a panicked guest still writes its trace before it resets, and the monitor says GUEST_PANICKED.
+            "-device", "virtio-rng-pci", "-device", "pvpanic-pci", "-action", "panic=none",
+        ]
+        if sharesHostFiles {
+            arguments += [
+                "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+                "-device", "virtio-9p-pci,fsdev=host,mount_tag=\(VMProtocol.hostFilesTag)",
+            ]
+        }
+        if let debuggerSocket {
+            arguments += [
+                "-gdb", "unix:\(MachineConfiguration.escape(debuggerSocket)),server=on,wait=off", "-S",
+            ]
+        }
+        if incoming { arguments += ["-incoming", "fd:\(MachineConfiguration.snapshotDescriptor)"] }
+        return arguments
+    }
+
+    /// In QEMU's option lists a comma in a value is doubled.
+    private static func escape(_ value: String) -> String {
+        value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import Glibc
+import VMProtocol
+
+/// The kernel's log, /dev/kmsg: read for what the kernel says while a job runs, written to mark where a job begins.
+struct KernelLog: ~Copyable {
+    let descriptor: Int32
+
+    init() throws(SystemCallError) {
+        descriptor = try check("open /dev/kmsg") { open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC) }
+        skipToEnd()
+    }
+
+    deinit { close(descriptor) }
+
+    /// Continues after the newest record.
+    func skipToEnd() { lseek(descriptor, 0, SEEK_END) }
+
+    /// Logs `text` as information.
+    func write(_ text: String) {
+        let record = Array("<6>bpflink-vm: \(text)".utf8)
+        _ = record.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    }
+
+    /// The next record; nil if there is none now. Records that were overwritten before they could be read are
+    /// reported as one that says so.
+    func next() throws(SystemCallError) -> GuestMessage? {
+        do {
+            guard let bytes = try readAvailable(descriptor, capacity: 8192), !bytes.isEmpty else { return nil }
+            return KernelLog.parse(bytes)
+        } catch {
+            guard error.number == EPIPE else { throw error }
+            return .kernel(level: 4, text: "(records of the kernel log were overwritten before they could be read)")
+        }
+    }
+
+    /// "priority,sequence,microseconds,flags[,…];text\n KEY=value…": Documentation/ABI/testing/dev-kmsg.
+    static func parse(_ record: [UInt8]) -> GuestMessage {
+        let text = String(decoding: record, as: UTF8.self)
+        let parts = text.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
+        let priority = parts[0].split(separator: ",").first.flatMap { Int($0) } ?? 4
+        let line = parts.count > 1 ? parts[1].prefix { $0 != "\n" } : parts[0]
+        return .kernel(level: priority & 7, text: String(line))
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import ArgumentParser
+import Glibc
+import VMRunner
+
+@main
+struct BPFLinkVM: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bpflink-vm",
+        abstract: "Build Linux kernels, boot them, and run commands and test suites in them.",
+        discussion: """
+            Exit codes of `run` and `shell`: the command's own (128 + n if signal n ended it, 126 or 127 if it \
+            could not be started), or that of a failure of the guest: 240 BOOT, 241 PANIC, 242 SPLAT, 243 HANG, \
+            244 LOST; 245 if the runner itself could not do its work. Wrong usage: 64.
+            """,
+        subcommands: [Run.self, Shell.self])
+}
+
+/// The exit code when the runner could not do its work.
+let infrastructureExitCode: Int32 = 245
+
+/// Words for the user, on standard error.
+func note(_ words: String) { print("bpflink-vm: \(words)", to: &StandardError.shared) }
+
+struct StandardError: TextOutputStream {
+    nonisolated(unsafe) static var shared = StandardError()
+    mutating func write(_ string: String) {
+        let bytes = Array(string.utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+/// Runs the body of a command: its result is the exit code.
+func finish(_ body: () throws -> Int32) throws -> Never {
+    do {
+        throw ExitCode(try body())
+    } catch let error as RunnerError {
+        note("error: \(error)")
+        throw ExitCode(infrastructureExitCode)
+    }
+}
