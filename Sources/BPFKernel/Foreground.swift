@@ -5,28 +5,46 @@ import SystemPackage
 
 /// Keeps loaded programs alive for others: while a command runs that inherits them, or until a signal.
 public enum Foreground {
-    /// Runs a command that inherits the programs' descriptors, and waits for it.
+    /// A descriptor that commands inherit.
+    public struct Inherited: Sendable, Hashable {
+        public var program: String
+        public var descriptor: CInt
+    }
+
+    /// Makes copies of the programs' descriptors that commands inherit; they last as long as this process.
     ///
-    /// The descriptors' numbers are told by the environment: `BPFLINK_FD_<program>` each, and `BPFLINK_FD` if there is one.
+    /// - Throws: ``KernelError`` with code `system` if the process has no descriptor left.
+    public static func inherit(_ programs: [LoadedProgram]) throws(KernelError) -> [Inherited] {
+        var inherited: [Inherited] = []
+        for program in programs {
+            do throws(CallFailure) {
+                let copy = try systemCall { fcntl(program.descriptor, F_DUPFD, 3) }
+                inherited.append(Inherited(program: program.name, descriptor: copy))
+            } catch {
+                throw KernelError(.system, "`\(program.name)` cannot be passed on", error)
+            }
+        }
+        return inherited
+    }
+
+    /// Runs a command and waits for it.
+    ///
+    /// The numbers of inherited descriptors are told by the environment: `BPFLINK_FD_<program>` each, and `BPFLINK_FD` if
+    /// there is just one.
     ///
     /// - Parameter command: the program, looked up in PATH, and its arguments; not empty.
     /// - Returns: the command's exit status, or 128 + the number of the signal that ended it, as shells have it.
     /// - Throws: ``KernelError`` with code `system` if the command cannot be started.
-    public static func run(_ command: [String], passing programs: [LoadedProgram]) throws(KernelError) -> Int32 {
+    public static func run(_ command: [String], telling inherited: [Inherited]) throws(KernelError) -> Int32 {
         var environment: [String] = []
         var entry = environ
         while let variable = entry.pointee {
             environment.append(String(cString: variable))
             entry += 1
         }
-        for program in programs {
-            // The copy goes away with this process, or with the command.
-            let inherited = fcntl(program.descriptor, F_DUPFD, 3)
-            guard inherited >= 0 else {
-                throw KernelError(.system, "`\(program.name)` cannot be passed on", errno: Errno(rawValue: errno))
-            }
-            environment.append("BPFLINK_FD_\(program.name)=\(inherited)")
-            if programs.count == 1 { environment.append("BPFLINK_FD=\(inherited)") }
+        for program in inherited {
+            environment.append("BPFLINK_FD_\(program.program)=\(program.descriptor)")
+            if inherited.count == 1 { environment.append("BPFLINK_FD=\(program.descriptor)") }
         }
 
         var child: pid_t = 0

@@ -91,3 +91,9 @@ enum LibbpfLog {
         return text.split(separator: "\n").map(String.init)
     }
 }
+
+/// The C libraries underneath.
+public enum Libraries {
+    /// libbpf's version, as it states it: `v1.1`.
+    public static var libbpfVersion: String { String(cString: libbpf_version_string()) }
+}

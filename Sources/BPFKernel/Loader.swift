@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import BPFLinker
-import BPFObject
+public import BPFObject
 import CLibbpf
 import Glibc
 import Synchronization
@@ -16,6 +16,12 @@ public enum Loader {
         let sections = try sectionTypes(of: plan, options: options)
         try Capabilities.ofThisProcess().check(options.actions(loading: sections.values.map(\.program)))
         if needsFunctionCalls(plan, options) { try Features.requireFunctionCalls() }
+    }
+
+    /// What loading an object will ask of the kernel, as far as its section names tell.
+    public static func actions(for object: Object, options: LoadOptions) -> [PrivilegedAction] {
+        let types = object.entryPrograms.compactMap { options.type ?? SectionType(section: $0.sectionName) }
+        return options.actions(loading: types.map(\.program))
     }
 
     /// Loads a plan.
@@ -108,7 +114,7 @@ public enum Loader {
     // MARK: both
 
     private static func open(_ plan: LinkPlan) throws(KernelError) -> ObjectHandle {
-        let bytes = plan.object.bytes
+        let bytes = try rewritten(plan)
         do throws(CallFailure) {
             return ObjectHandle(
                 owning: try libbpfPointer {
@@ -121,6 +127,15 @@ public enum Loader {
                 })
         } catch {
             throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error)
+        }
+    }
+
+    /// The object as libbpf is to see it: calls bound, imports gone, a library with an entry program.
+    private static func rewritten(_ plan: LinkPlan) throws(KernelError) -> [UInt8] {
+        do throws(ObjectError) {
+            return try plan.rewrittenObject()
+        } catch {
+            throw KernelError(.load, "\(plan.object.name): \(error)")
         }
     }
 

@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-print("placeholder")
+
+import BPFLinkCommands
+
+BPFLinkTool.start(Array(CommandLine.arguments.dropFirst()))

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import ArgumentParser
+import BPFKernel
+import BPFObject
+import SystemPackage
+
+/// The options that every command has, and what they mean for output: data goes to stdout, words to stderr; with `--json`
+/// stdout carries one JSON value, whether the command succeeds or not.
+public struct CommonOptions: ParsableArguments {
+    @Flag(name: [.short, .long], help: "Print JSON, errors included.")
+    public var json = false
+
+    @Flag(name: [.short, .long], help: "Print JSON over several lines.")
+    public var pretty = false
+
+    @Flag(name: [.short, .long], help: "Show libbpf's messages and the verifier's log whole.")
+    public var debug = false
+
+    public init() {}
+
+    private var printsJSON: Bool { json || pretty }
+
+    /// Runs a command's work and prints what comes of it.
+    ///
+    /// - Parameter work: returns what is to be printed.
+    /// - Throws: `ExitCode.failure` after the diagnostics have been printed.
+    func report(_ work: () throws -> Report) throws {
+        let report = try failing(work)
+        for warning in report.warnings { warn(warning) }
+        print(report)
+    }
+
+    /// Does a part of a command's work that prints nothing if it succeeds.
+    ///
+    /// - Throws: `ExitCode.failure` after the diagnostics have been printed.
+    func failing<Result>(_ work: () throws -> Result) throws -> Result {
+        do {
+            return try work()
+        } catch let failure as Diagnostics {
+            try fail(failure)
+        } catch let failure as Diagnostic {
+            try fail(Diagnostics([failure]))
+        } catch let failure as KernelError {
+            try fail(Diagnostics([Diagnostic(failure)]))
+        } catch let failure as ObjectError {
+            try fail(Diagnostics([Diagnostic(failure)]))
+        }
+    }
+
+    /// Prints a command's result.
+    func print(_ report: Report) {
+        let text = printsJSON ? report.json.text(pretty: pretty) : report.text
+        if !text.isEmpty { Self.write(text + "\n", to: report.goesToStandardError ? .standardError : .standardOutput) }
+    }
+
+    /// Says what may not be what the user wants; JSON output carries no prose, so it stays silent there.
+    private func warn(_ warning: Diagnostic) {
+        if !printsJSON { Self.write(warning.text(details: debug) + "\n", to: .standardError) }
+    }
+
+    private func fail(_ failure: Diagnostics) throws -> Never {
+        if printsJSON {
+            Self.write(failure.json.text(pretty: pretty) + "\n", to: .standardOutput)
+        } else {
+            let text = failure.all.map { $0.text(details: debug) }.joined(separator: "\n\n")
+            Self.write(text + "\n", to: .standardError)
+        }
+        throw ExitCode.failure
+    }
+
+    static func write(_ text: String, to stream: FileDescriptor) {
+        // A closed pipe ends the process by SIGPIPE; nothing else can be told to anyone.
+        _ = try? stream.writeAll(text.utf8)
+    }
+}
+
+/// What a command prints when it succeeds.
+struct Report {
+    var text: String
+    var json: JSONValue
+    var warnings: [Diagnostic] = []
+    /// Set where stdout belongs to a command that bpflink runs.
+    var goesToStandardError = false
+}

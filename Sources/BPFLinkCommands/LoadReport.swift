@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import BPFLinker
+import BPFObject
+
+// What `load` prints: the plan with `--dry-run`, else what was loaded.
+
+extension LoadCommand {
+    func planReport(_ plan: LinkPlan) -> Report {
+        var lines = ["plan for \(plan.object.name)"]
+        if let entry = plan.syntheticEntry {
+            lines.append("  load library \(entry.name) (section \(entry.sectionName))")
+            lines += plan.object.exports.map { "    exports \($0.prototype)" }
+        }
+        for program in plan.object.entryPrograms {
+            lines.append("  load \(program.name) (section \(program.sectionName))")
+        }
+        for binding in plan.bindings { lines.append("  bind \(Self.words(for: binding, plan))") }
+        for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
+        let json: JSONValue = .object([
+            "object": .string(plan.object.name),
+            "programs": .array(Self.programs(of: plan)),
+            "bindings": .array(plan.bindings.map { Self.json(for: $0, plan) }),
+            "fixups": .array(plan.fixups.map(Self.json(for:))),
+        ])
+        return Report(text: lines.joined(separator: "\n"), json: json)
+    }
+
+    private static func programs(of plan: LinkPlan) -> [JSONValue] {
+        var programs = plan.object.entryPrograms.map { program in
+            JSONValue.object(["name": .string(program.name), "section": .string(program.sectionName)])
+        }
+        if let entry = plan.syntheticEntry {
+            programs.append(
+                .object([
+                    "name": .string(entry.name), "section": .string(entry.sectionName), "library": .bool(true),
+                    "exports": .array(plan.object.exports.map { json(for: $0.name, $0.prototype) }),
+                ]))
+        }
+        return programs
+    }
+
+    private static func words(for binding: Binding, _ plan: LinkPlan) -> String {
+        switch binding.target {
+        case .export(let export, let slot): "\(binding.import.name) -> `\(export.prototype)` of \(plan.providers[slot.value])"
+        case .unresolved: "\(binding.import.name) -> nothing (weak)"
+        }
+    }
+
+    private static func json(for binding: Binding, _ plan: LinkPlan) -> JSONValue {
+        switch binding.target {
+        case .export(let export, let slot):
+            let provider = plan.providers[slot.value]
+            return .object([
+                "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
+                "provider": .object([
+                    "reference": .string(provider.reference), "id": .integer(provider.id), "name": .string(provider.name),
+                ]),
+            ])
+        case .unresolved: return .object(["name": .string(binding.import.name), "provider": .null])
+        }
+    }
+
+    private static func json(for fixup: Fixup) -> JSONValue {
+        .object([
+            "section": .string(fixup.sectionName), "instruction": .integer(fixup.instruction.value),
+            "before": .string("\(fixup.before)"), "after": .string("\(fixup.after)"), "because": .string(fixup.because),
+        ])
+    }
+
+    static func json(for name: String, _ prototype: Prototype) -> JSONValue {
+        .object(["name": .string(name), "prototype": .string("\(prototype)")])
+    }
+
+    func loadedReport(_ loaded: LoadedObject, _ plan: LinkPlan, _ inherited: [Foreground.Inherited]) -> Report {
+        var report = Report(text: "", json: .null, goesToStandardError: exec)
+        var lines: [String] = []
+        var programs: [JSONValue] = []
+        for program in loaded.programs {
+            let exports = program.info.exports.isEmpty ? [] : plan.object.exports
+            let imports = plan.bindings.filter { $0.isUsed(by: program, in: plan) }
+            let number = inherited.first { $0.program == program.name }?.descriptor
+            lines.append(
+                "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
+                    + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? ""))
+            lines += exports.map { "  exports \($0.prototype)" }
+            lines += imports.map { "  imports \(Self.words(for: $0, plan))" }
+            lines += program.attachments.map { "  attached: \($0.place)" + ($0.pin.map { ", pinned at \($0)" } ?? "") }
+            programs.append(
+                .object([
+                    "name": .string(program.name), "id": .integer(program.info.id), "type": .string("\(program.info.type)"),
+                    "tag": .string(program.info.tag), "section": .string(program.section),
+                    "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
+                    "pin": program.pin.map(JSONValue.string),
+                    "exports": .array(exports.map { Self.json(for: $0.name, $0.prototype) }),
+                    "imports": .array(imports.map { Self.json(for: $0, plan) }),
+                    "attachments": .array(
+                        program.attachments.map {
+                            .object(["place": .string($0.place), "pin": $0.pin.map(JSONValue.string)])
+                        }),
+                ]))
+        }
+        lines += loaded.maps.map { "map \($0.name): id \($0.id)" }
+        if common.debug { lines += loaded.logs.flatMap { $0.lines.map(String.init) } }
+        report.text = lines.joined(separator: "\n")
+        report.json = .object([
+            "object": .string(plan.object.name), "programs": .array(programs),
+            "maps": .array(loaded.maps.map { .object(["name": .string($0.name), "id": .integer($0.id)]) }),
+        ])
+        if pin == nil, attach.isEmpty, !exec {
+            report.warnings.append(
+                Diagnostic(
+                    .warning, code: "not-kept", "nothing keeps the programs loaded: they go away with this process",
+                    help: ["`--pin PATH`, `--attach` or `--exec -- COMMAND` keeps them"]))
+        }
+        return report
+    }
+}
+
+extension Binding {
+    /// Whether the import is used by the program or by what it calls.
+    fileprivate func isUsed(by program: LoadedProgram, in plan: LinkPlan) -> Bool {
+        guard case .export(_, let slot) = target else { return false }
+        let provider = plan.providers[slot.value].id
+        return program.info.imports.contains { $0.programID == provider }
+            && plan.object.reaches(import: self.import, from: program)
+    }
+}
+
+extension Object {
+    /// Whether a program's call graph contains a use of the import.
+    fileprivate func reaches(import wanted: Import, from program: LoadedProgram) -> Bool {
+        guard !program.isSynthetic else { return true }
+        let users = Set(wanted.sites.map(\.function))
+        var reached: Set<Int> = []
+        var pending = functions.indices.filter { functions[$0].name == program.name }
+        while let function = pending.popLast() {
+            if users.contains(functions[function].name) { return true }
+            guard reached.insert(function).inserted else { continue }
+            pending += calls.filter { $0.caller == function }.map(\.callee)
+        }
+        return false
+    }
+}

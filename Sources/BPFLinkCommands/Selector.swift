@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import ArgumentParser
+public import BPFKernel
+
+// How selectors are written on the command line. A value that cannot be read is wrong usage.
+
+extension ProgramSelector: ExpressibleByArgument {
+    public init?(argument: String) {
+        self.init(argument)
+    }
+}
+
+/// `REF:NAME`: import NAME from the program that REF selects.
+public struct ImportArgument: ExpressibleByArgument, Sendable, Equatable {
+    public var provider: ProgramSelector
+    public var function: String
+
+    /// The last colon separates; a path may have others.
+    public init?(argument: String) {
+        guard let colon = argument.lastIndex(of: ":"),
+            let provider = ProgramSelector(String(argument[..<colon]))
+        else { return nil }
+        self.provider = provider
+        self.function = String(argument[argument.index(after: colon)...])
+        if function.isEmpty { return nil }
+    }
+}
+
+extension AttachTarget: ExpressibleByArgument {
+    public init?(argument: String) {
+        self.init(argument)
+    }
+
+    /// Gives every `--attach` without a target the target `section`, as options with an optional value are not known to the
+    /// argument parser. What follows `--` is left alone.
+    static func completingBareOptions(in arguments: [String]) -> [String] {
+        var completed: [String] = []
+        var isOver = false
+        for (index, argument) in arguments.enumerated() {
+            completed.append(argument)
+            isOver = isOver || argument == "--"
+            let next = index + 1 < arguments.count ? arguments[index + 1] : ""
+            if !isOver, argument == "--attach", AttachTarget(next) == nil {
+                completed[completed.count - 1] = "--attach=section"
+            }
+        }
+        return completed
+    }
+}
