@@ -16,7 +16,8 @@ public func link(
     _ object: Object, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
     options: LinkOptions = LinkOptions()
 ) throws(LinkErrors) -> LinkPlan {
-    try Resolver(object: object, requests: imports, libraries: libraries, options: options).plan()
+    var resolver = Resolver(object: object, requests: imports, libraries: libraries, options: options)
+    return try resolver.plan()
 }
 
 /// What the user may choose about linking.

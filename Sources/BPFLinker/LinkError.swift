@@ -23,6 +23,8 @@ public enum LinkError: Error, Sendable {
     case prototypeMismatch(Import, provider: ProviderSnapshot, export: ProviderExport, difference: PrototypeDifference)
     /// The address of an import is used where the instruction that uses it cannot be adjusted.
     case unsupportedUse(Import, ImportSite, reason: String)
+    /// An object without programs that exports nothing either.
+    case nothingToLoad
     /// More providers than a call can tell apart.
     case tooManyProviders(Int, limit: Int)
 

@@ -15,4 +15,14 @@ public struct LinkPlan: Sendable {
 
     /// Whether loading needs nothing that libbpf alone cannot do: no call to another program and no export.
     public var isPlain: Bool { providers.isEmpty && object.exports.isEmpty }
+
+    /// The object as libbpf can open it, with everything in place that was decided.
+    ///
+    /// - Returns: the bytes of an ELF object; the object's own bytes if nothing was to be changed.
+    /// - Throws: if the object's tables have no room for what has to be added.
+    public func rewrittenObject() throws(ObjectError) -> [UInt8] {
+        let unresolved = bindings.filter { if case .unresolved = $0.target { true } else { false } }
+        return try ELFRewriter.rewrite(
+            object, fixups: fixups, unresolved: unresolved.map(\.import), entry: syntheticEntry)
+    }
 }

@@ -2,13 +2,153 @@
 import BPFObject
 
 /// Decides every import of one object.
+///
+/// A request decides for its import. Without one, the libraries are searched: exactly one may offer the name. A weak import that
+/// nobody offers stays unresolved. Whatever is found must have the prototype that the object was compiled against.
 struct Resolver {
     let object: Object
     let requests: [ImportRequest]
     let libraries: [ProviderSnapshot]
     let options: LinkOptions
 
-    func plan() throws(LinkErrors) -> LinkPlan {
-        fatalError()
+    /// Exports by provider id and name.
+    private var exports: [UInt32: [String: ProviderExport]] = [:]
+    private var providers: [ProviderSnapshot] = []
+    private var slots: [UInt32: ProviderSlot] = [:]
+    private var errors: [LinkError] = []
+
+    init(object: Object, requests: [ImportRequest], libraries: [ProviderSnapshot], options: LinkOptions) {
+        self.object = object
+        self.requests = requests
+        self.libraries = Self.distinct(libraries)
+        self.options = options
+        for provider in Self.distinct(requests.map(\.provider) + libraries) {
+            exports[provider.id] = Dictionary(provider.exports.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        }
+    }
+
+    mutating func plan() throws(LinkErrors) -> LinkPlan {
+        var bindings: [Binding] = []
+        for (index, wanted) in object.imports.enumerated() {
+            if let target = resolve(wanted, number: index) { bindings.append(Binding(wanted, to: target)) }
+        }
+        checkRequests()
+        if providers.count > Self.maximumProviders {
+            errors.append(.tooManyProviders(providers.count, limit: Self.maximumProviders))
+        }
+        let planner = FixupPlanner(object: object, providers: providers)
+        let fixups = planner.fixups(for: bindings, errors: &errors)
+        if object.isLibrary && object.exports.isEmpty { errors.append(.nothingToLoad) }
+        guard errors.isEmpty else { throw LinkErrors(errors: errors) }
+        return LinkPlan(
+            object: object, bindings: bindings, providers: providers, fixups: fixups,
+            syntheticEntry: SyntheticEntry(for: object, options: options))
+    }
+
+    /// A call has 16 bits, signed, for the slot (`bpf_insn.off`).
+    private static let maximumProviders = Int(Int16.max)
+
+    // MARK: One import
+
+    private mutating func resolve(_ wanted: Import, number: Int) -> Binding.Target? {
+        let requests = requests.filter { $0.name == wanted.name }
+        let requested = Self.distinct(requests.map(\.provider))
+        if requested.count > 1 {
+            errors.append(.conflictingRequests(wanted, requests))
+            return nil
+        }
+        if let request = requests.first {
+            guard let export = exports[request.provider.id]?[wanted.name] else {
+                let candidates = candidates(for: wanted, in: [request.provider])
+                errors.append(.noSuchExport(request, import: wanted, candidates: candidates))
+                return nil
+            }
+            return bind(wanted, to: export, of: request.provider)
+        }
+
+        let offering = libraries.filter { exports[$0.id]?[wanted.name] != nil }
+        if offering.count > 1 {
+            errors.append(.ambiguous(wanted, offering))
+            return nil
+        }
+        if let provider = offering.first, let export = exports[provider.id]?[wanted.name] {
+            return bind(wanted, to: export, of: provider)
+        }
+        if wanted.isWeak { return .unresolved(poison: Poison.immediate(forImport: number)) }
+        let searched = Self.distinct(libraries + self.requests.map(\.provider))
+        errors.append(.undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched)))
+        return nil
+    }
+
+    private mutating func bind(
+        _ wanted: Import, to export: ProviderExport, of provider: ProviderSnapshot
+    ) -> Binding.Target? {
+        if let difference = wanted.prototype.firstDifference(from: export.prototype) {
+            errors.append(.prototypeMismatch(wanted, provider: provider, export: export, difference: difference))
+            return nil
+        }
+        return .export(export, slot(of: provider))
+    }
+
+    /// One slot per distinct provider, in the order of first use.
+    private mutating func slot(of provider: ProviderSnapshot) -> ProviderSlot {
+        if let slot = slots[provider.id] { return slot }
+        let slot = ProviderSlot(providers.count)
+        providers.append(provider)
+        slots[provider.id] = slot
+        return slot
+    }
+
+    // MARK: Requests and suggestions
+
+    /// A request for something that the object does not import is a mistake, never silently ignored.
+    private mutating func checkRequests() {
+        let names = object.imports.map(\.name)
+        let known = Set(names)
+        for request in requests where !known.contains(request.name) {
+            errors.append(.notImported(request, imports: names, similar: similarNames(to: request.name, in: names)))
+        }
+    }
+
+    /// Exports of a similar name, nearest first; then those of the same prototype.
+    private func candidates(for wanted: Import, in providers: [ProviderSnapshot]) -> [LinkError.Candidate] {
+        var near: [(distance: Int, candidate: LinkError.Candidate)] = []
+        var alike: [LinkError.Candidate] = []
+        for provider in providers {
+            for export in provider.exports {
+                let agrees = wanted.prototype.firstDifference(from: export.prototype) == nil
+                let candidate = LinkError.Candidate(provider: provider, export: export, agrees: agrees)
+                if let distance = nameDistance(wanted.name, export.name) {
+                    near.append((distance, candidate))
+                } else if agrees {
+                    alike.append(candidate)
+                }
+            }
+        }
+        near.sort { ($0.distance, $0.candidate.export.name) < ($1.distance, $1.candidate.export.name) }
+        return Array((near.map(\.candidate) + alike).prefix(3))
+    }
+
+    /// Providers without those whose id came before.
+    private static func distinct(_ providers: [ProviderSnapshot]) -> [ProviderSnapshot] {
+        var seen: Set<UInt32> = []
+        return providers.filter { seen.insert($0.id).inserted }
+    }
+}
+
+/// The immediate of a call to a weak import that nobody provides.
+///
+/// No helper has such a number, so a verifier that reaches the call refuses it and prints the number; the number tells which
+/// import was meant.
+public enum Poison {
+    private static let base: Int32 = 2_019_000_000
+    private static let limit: Int32 = 1_000_000
+
+    /// The immediate for the import at a position of ``BPFObject/Object/imports``.
+    public static func immediate(forImport index: Int) -> Int32 { base + Int32(clamping: min(index, Int(limit) - 1)) }
+
+    /// The position in ``BPFObject/Object/imports`` that an immediate stands for, or nil if it is none of these.
+    public static func importIndex(of immediate: Int32) -> Int? {
+        immediate >= base && immediate < base + limit ? Int(immediate - base) : nil
     }
 }

@@ -5,6 +5,8 @@ public struct BTF: Sendable {
     /// All types; the index is the ``TypeID``, so element 0 is `void`.
     public let types: [BTFType]
 
+    init(types: [BTFType]) { self.types = types }
+
     /// The type with a number, or nil if there is none.
     public subscript(id: TypeID) -> BTFType? {
         id.value < UInt32(clamping: types.count) ? types[Int(id.value)] : nil

@@ -12,11 +12,20 @@ extension BTF {
     }
 
     init(_ section: ByteReader) throws(ObjectError) {
+        self = try Self.withRecords(section).btf
+    }
+
+    /// The types, and where each one's record begins in the type table (element 0 stands for `void`).
+    static func withRecords(_ section: ByteReader) throws(ObjectError) -> (btf: BTF, records: [Int]) {
+        var reader = BTFTypeReader(table: try typeTable(section), strings: try strings(section))
+        return (BTF(types: try reader.readAll()), reader.records)
+    }
+
+    /// The type table of a BTF.
+    static func typeTable(_ section: ByteReader) throws(ObjectError) -> ByteReader {
         let header = try BTFHeader(section, minimumSize: 24)
-        let typeTable = try section.part(
+        return try section.part(
             header.size + Int(try section.u32(8)), Int(try section.u32(12)), what: "type table of \(section.what)")
-        var reader = BTFTypeReader(table: typeTable, strings: try Self.strings(section))
-        self.types = try reader.readAll()
     }
 
     /// The string table of a BTF.
@@ -53,6 +62,7 @@ struct BTFHeader {
 private struct BTFTypeReader {
     let table: ByteReader
     let strings: ByteReader
+    private(set) var records = [0]
     private var position = 0
     /// The largest type id that any record refers to, and where.
     private var largestReference = (id: UInt32(0), at: 0)
@@ -66,7 +76,10 @@ private struct BTFTypeReader {
         var types = [BTFType(name: "", content: .void)]
         // The smallest record is 12 bytes, so the table's size bounds the count.
         types.reserveCapacity(table.count / 12 + 1)
-        while position < table.count { types.append(try readOne()) }
+        while position < table.count {
+            records.append(position)
+            types.append(try readOne())
+        }
         guard Int(largestReference.id) < types.count else {
             throw ObjectError(
                 .malformed, "a type refers to type \(largestReference.id), but the last is \(types.count - 1)",

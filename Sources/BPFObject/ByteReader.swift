@@ -20,6 +20,9 @@ struct ByteReader {
 
     var count: Int { range.count }
 
+    /// All bytes of the window.
+    var all: ArraySlice<UInt8> { bytes[range] }
+
     /// Where a position of the window lies in the file.
     func place(_ position: Int) -> FileOffset { FileOffset(range.lowerBound + position) }
 

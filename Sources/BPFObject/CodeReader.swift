@@ -114,7 +114,7 @@ struct CodeReader {
     /// Subprograms lie in `.text`; every other section of code holds programs, one per global function (libbpf's rule).
     private func role(of symbol: Symbol, in section: Section) -> Function.Role {
         if symbol.binding == .local { return .static }
-        if section.name != ".text" && !section.name.hasPrefix(".text.") { return .entry }
+        if section.name != ".text" { return .entry }
         return symbol.visibility == .default || symbol.visibility == .protected ? .exported : .hidden
     }
 

@@ -8,6 +8,8 @@ import CLibelf
 struct ELFReader {
     let bytes: [UInt8]
     private(set) var sections: [Section] = []
+    /// The section that holds the names of sections.
+    private(set) var sectionNames = SectionIndex(0)
     private(set) var symbols: [Symbol] = []
     /// Relocations of the code sections.
     private(set) var relocations: [Relocation] = []
@@ -18,7 +20,9 @@ struct ELFReader {
     init(_ bytes: [UInt8]) throws(ObjectError) {
         self.bytes = bytes
         try Self.checkIdentity(bytes)
-        sections = try readSections()
+        let found = try Self.readHeaders(bytes)
+        sections = try readSections(found)
+        sectionNames = SectionIndex(found.namesIndex)
         try checkTotalSize()
         if let table = try symbolTable() {
             symbols = try readSymbols(table)
@@ -64,60 +68,66 @@ struct ELFReader {
 
     // MARK: Sections
 
-    private func readSections() throws(ObjectError) -> [Section] {
+    /// The section header table, as libelf finds it.
+    private struct HeaderTable {
+        var headers: [GElf_Shdr] = []
+        /// The section that names the others.
+        var namesIndex = 0
+        /// Where the table begins in the file.
+        var position = 0
+    }
+
+    private static func readHeaders(_ bytes: [UInt8]) throws(ObjectError) -> HeaderTable {
         // libelf wants memory that it may write to; it gets a copy.
         var image = bytes
         let result = image.withUnsafeMutableBytes { image in
             Result { () throws(ObjectError) in try readHeaders(image) }
         }
-        let found = try result.get()
-        return try sections(found.headers, namesIndex: found.namesIndex, table: found.table)
+        return try result.get()
     }
 
-    /// The section headers, the index of the section that names them, and where their table begins.
-    private func readHeaders(
-        _ image: UnsafeMutableRawBufferPointer
-    ) throws(ObjectError) -> (headers: [GElf_Shdr], namesIndex: Int, table: Int) {
+    private static func readHeaders(_ image: UnsafeMutableRawBufferPointer) throws(ObjectError) -> HeaderTable {
         elf_version(UInt32(EV_CURRENT))
         guard let elf = elf_memory(image.baseAddress?.assumingMemoryBound(to: CChar.self), image.count) else {
-            throw Self.failure("cannot be opened")
+            throw failure("cannot be opened")
         }
         defer { elf_end(elf) }
 
         var header = GElf_Ehdr()
-        guard gelf_getehdr(elf, &header) != nil else { throw Self.failure("has no ELF header") }
+        guard gelf_getehdr(elf, &header) != nil else { throw failure("has no ELF header") }
         guard Int(header.e_shentsize) == ELFConstant.sectionHeaderSize else {
             throw ObjectError(.malformed, "states section headers of \(header.e_shentsize) bytes", at: FileOffset(58))
         }
+        var table = HeaderTable(position: Int(clamping: header.e_shoff))
         var count = 0
-        var namesIndex = 0
-        guard elf_getshdrnum(elf, &count) == 0 else { throw Self.failure("has no readable section header table") }
+        guard elf_getshdrnum(elf, &count) == 0 else { throw failure("has no readable section header table") }
         guard count > 0 else { throw ObjectError(.malformed, "has no sections", at: FileOffset(60)) }
-        guard elf_getshdrstrndx(elf, &namesIndex) == 0 else { throw Self.failure("has no section names") }
-        guard header.e_shoff <= UInt64(bytes.count),
-            count <= (bytes.count - Int(header.e_shoff)) / ELFConstant.sectionHeaderSize
+        guard elf_getshdrstrndx(elf, &table.namesIndex) == 0 else { throw failure("has no section names") }
+        guard table.position <= image.count,
+            count <= (image.count - table.position) / ELFConstant.sectionHeaderSize
         else {
             throw ObjectError(
-                .truncated, "is cut off: \(count) section headers at \(header.e_shoff) do not fit \(bytes.count) bytes",
+                .truncated, "is cut off: \(count) section headers at \(header.e_shoff) do not fit \(image.count) bytes",
                 at: FileOffset(40))
         }
 
-        var headers: [GElf_Shdr] = []
-        headers.reserveCapacity(count)
+        table.headers.reserveCapacity(count)
         for index in 0..<count {
             var section = GElf_Shdr()
             guard let handle = elf_getscn(elf, index), gelf_getshdr(handle, &section) != nil else {
-                throw Self.failure("has no readable header of section \(index)")
+                throw failure("has no readable header of section \(index)")
             }
-            headers.append(section)
+            table.headers.append(section)
         }
-        return (headers, namesIndex, Int(header.e_shoff))
+        return table
     }
 
-    private func sections(
-        _ headers: [GElf_Shdr], namesIndex: Int, table: Int
-    ) throws(ObjectError) -> [Section] {
-        func place(_ index: Int) -> FileOffset { FileOffset(table + index * ELFConstant.sectionHeaderSize) }
+    private func readSections(_ table: HeaderTable) throws(ObjectError) -> [Section] {
+        let headers = table.headers
+        let namesIndex = table.namesIndex
+        func place(_ index: Int) -> FileOffset {
+            FileOffset(table.position + index * ELFConstant.sectionHeaderSize)
+        }
 
         func range(_ index: Int) throws(ObjectError) -> Range<Int> {
             let header = headers[index]
@@ -149,7 +159,8 @@ struct ELFReader {
                     index: SectionIndex(index), name: index == 0 ? "" : try names.string(Int(header.sh_name)),
                     type: header.sh_type, flags: header.sh_flags, offset: FileOffset(contents.lowerBound),
                     size: hasContents ? contents.count : Int(header.sh_size), link: header.sh_link,
-                    info: header.sh_info, alignment: header.sh_addralign, entrySize: header.sh_entsize))
+                    info: header.sh_info, alignment: header.sh_addralign, entrySize: header.sh_entsize,
+                    address: header.sh_addr, nameOffset: header.sh_name))
         }
         return sections
     }

@@ -32,7 +32,7 @@ public struct ImportSite: Hashable, Sendable {
     public let section: SectionIndex
     public let sectionName: String
     /// The instruction, counted from the start of the section.
-    public let instruction: InstructionIndex
+    public var instruction: InstructionIndex
     /// The line of source, if the object has line information.
     public let source: SourceLocation?
 }

@@ -27,6 +27,31 @@ public struct Object: Sendable {
     /// The license the object states (section `license`), or nil.
     public let license: String?
 
+    /// The section that holds the names of sections.
+    let sectionNames: SectionIndex
+
     /// Whether the object has no program of its own: it can only be a provider.
     public var isLibrary: Bool { entryPrograms.isEmpty }
+
+    /// One instruction slot of a code section, or nil if there is none at that place.
+    public func instruction(_ index: InstructionIndex, of section: SectionIndex) -> Instruction? {
+        guard sections.indices.contains(section.value), sections[section.value].isCode, index.value >= 0 else { return nil }
+        let contents = ByteReader(bytes, sections[section.value].range, what: "")
+        return try? Instruction(contents, at: index.byteOffset)
+    }
+
+    /// Everything that a function calls or takes the address of, directly or through others, itself included.
+    ///
+    /// - Parameter function: an index of ``functions``.
+    /// - Returns: indices of ``functions``, ascending.
+    public func reachableFunctions(from function: Int) -> [Int] {
+        var callees: [Int: [Int]] = [:]
+        for edge in calls { callees[edge.caller, default: []].append(edge.callee) }
+        var reached: Set<Int> = [function]
+        var waiting = [function]
+        while let next = waiting.popLast() {
+            for callee in callees[next] ?? [] where reached.insert(callee).inserted { waiting.append(callee) }
+        }
+        return reached.sorted()
+    }
 }

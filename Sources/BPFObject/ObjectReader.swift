@@ -17,6 +17,7 @@ extension Object {
         self.name = name
         self.bytes = bytes
         self.sections = elf.sections
+        self.sectionNames = elf.sectionNames
         self.symbols = elf.symbols
         self.relocations = elf.relocations
         self.functions = code.functions

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-/// Why two prototypes do not agree: the first difference found.
+/// Why an importer's declaration does not agree with a provider's function: the first difference found.
 public struct PrototypeDifference: Hashable, Sendable, CustomStringConvertible {
-    /// In words, e.g. `argument 2: pointee struct rec is 16 bytes, the provider's is 24`.
+    /// In words, the provider's side as what is expected: "argument 2: expected `long`, found `int`".
     public let description: String
 }
 
@@ -18,8 +18,8 @@ extension Prototype {
     ///
     /// - Returns: nil if they agree.
     public func firstDifference(from export: Prototype) -> PrototypeDifference? {
-        var comparison = PrototypeComparison(expected: btf, actual: export.btf)
-        return comparison.compare(self, export).map(PrototypeDifference.init(description:))
+        var comparison = PrototypeComparison(expected: export.btf, found: btf)
+        return comparison.compare(export, self).map(PrototypeDifference.init(description:))
     }
 }
 
@@ -31,40 +31,40 @@ private struct PrototypeComparison {
 
     private struct Pair: Hashable {
         let expected: TypeID
-        let actual: TypeID
+        let found: TypeID
         let inStruct: Bool
     }
 
     let expected: BTF
-    let actual: BTF
+    let found: BTF
     private var seen: Set<Pair> = []
 
-    init(expected: BTF, actual: BTF) {
+    init(expected: BTF, found: BTF) {
         self.expected = expected
-        self.actual = actual
+        self.found = found
     }
 
     mutating func compare(_ a: Prototype, _ b: Prototype) -> String? {
         if a.parameters.count != b.parameters.count {
-            return "takes \(Self.arguments(a.parameters.count)), the provider's takes \(Self.arguments(b.parameters.count))"
+            return "expected \(Self.arguments(a.parameters.count)), found \(b.parameters.count)"
         }
-        let ours = ArgumentTags(of: a)
-        let theirs = ArgumentTags(of: b)
+        let contract = ArgumentTags(of: a)
+        let declared = ArgumentTags(of: b)
         for index in a.parameters.indices {
             let place = "argument \(index + 1)"
             if let reason = compare(a.parameters[index].type, b.parameters[index].type) { return "\(place): \(reason)" }
-            let missing = Set(ours.values(ofParameter: index)).subtracting(theirs.values(ofParameter: index))
-            if let tag = missing.min() { return "\(place): has the tag `\(tag)`, the provider's has not" }
+            let extra = Set(declared.values(ofParameter: index)).subtracting(contract.values(ofParameter: index))
+            if let tag = extra.min() { return "\(place): found the tag `\(tag)`, which is not expected" }
         }
         return compare(a.result, b.result).map { "result: \($0)" }
     }
 
     private mutating func compare(_ a: TypeID, _ b: TypeID, inStruct: Bool = false, depth: Int = 0) -> String? {
-        guard let (aID, aType) = Self.resolve(a, in: expected), let (bID, bType) = Self.resolve(b, in: actual) else {
+        guard let (aID, aType) = Self.resolve(a, in: expected), let (bID, bType) = Self.resolve(b, in: found) else {
             return "its type is damaged"
         }
         if depth > Self.maximumDepth || seen.count > Self.maximumPairs { return "its type is too complex to compare" }
-        if !seen.insert(Pair(expected: aID, actual: bID, inStruct: inStruct)).inserted { return nil }
+        if !seen.insert(Pair(expected: aID, found: bID, inStruct: inStruct)).inserted { return nil }
         let next = depth + 1
 
         switch (aType.content, bType.content) {
@@ -74,11 +74,12 @@ private struct PrototypeComparison {
         case (.float(let x), .float(let y)):
             return x == y ? nil : unlike(a, b)
         case (.pointer(let x), .pointer(let y)):
-            if inStruct { return comparePointeeNames(x, y) ? nil : unlike(a, b) }
-            return compare(x, y, depth: next).map { "pointee: \($0)" }
+            if inStruct { return pointeesHaveOneName(x, y) ? nil : unlike(a, b) }
+            // `void *` and `int *` differ as pointers; that a struct behind them differs is told about the struct.
+            return compare(x, y, depth: next).map { isStructure(x, y) ? $0 : unlike(a, b) }
         case (.array(let x, let xCount), .array(let y, let yCount)):
             if xCount != yCount { return unlike(a, b) }
-            return compare(x, y, inStruct: inStruct, depth: next).map { "element: \($0)" }
+            return compare(x, y, inStruct: inStruct, depth: next)
         case (.forward(let x), .forward(let y)):
             return x == y && aType.name == bType.name ? nil : unlike(a, b)
         case (.forward(let x), .structure(let y)):
@@ -87,11 +88,12 @@ private struct PrototypeComparison {
             return x.isUnion == y && aType.name == bType.name ? nil : unlike(a, b)
         case (.structure(let x), .structure(let y)):
             if x.isUnion != y.isUnion || aType.name != bType.name { return unlike(a, b) }
-            return compareMembers(x, y, of: "`\(text(a))`", depth: next)
+            return compareMembers(x, y, of: "`\(CDeclaration.text(of: aID, in: expected))`", depth: next)
         case (.enumeration(let x), .enumeration(let y)):
             if aType.name != bType.name { return unlike(a, b) }
-            if x.size != y.size { return "`\(text(a))` is \(x.size) bytes, the provider's is \(y.size)" }
-            return x == y ? nil : "`\(text(a))` has other values than the provider's"
+            let name = "`\(CDeclaration.text(of: aID, in: expected))`"
+            if x.size != y.size { return "\(name): expected \(x.size) bytes, found \(y.size)" }
+            return x == y ? nil : "\(name): expected other values than those found"
         case (.prototype(let xResult, let xParameters), .prototype(let yResult, let yParameters)):
             if xParameters.count != yParameters.count { return unlike(a, b) }
             for (x, y) in zip(xParameters, yParameters) {
@@ -105,24 +107,24 @@ private struct PrototypeComparison {
     private mutating func compareMembers(
         _ a: BTFType.Structure, _ b: BTFType.Structure, of name: String, depth: Int
     ) -> String? {
-        if a.size != b.size { return "\(name) is \(a.size) bytes, the provider's is \(b.size)" }
+        if a.size != b.size { return "\(name): expected \(a.size) bytes, found \(b.size)" }
         if a.members.count != b.members.count {
-            return "\(name) has \(a.members.count) members, the provider's has \(b.members.count)"
+            return "\(name): expected \(a.members.count) members, found \(b.members.count)"
         }
         for (x, y) in zip(a.members, b.members) {
-            if x.name != y.name { return "\(name) has a member `\(x.name)` where the provider's has `\(y.name)`" }
+            if x.name != y.name { return "\(name): expected a member `\(x.name)`, found `\(y.name)`" }
             if x.bitOffset != y.bitOffset || x.bitSize != y.bitSize {
-                return "member `\(x.name)` of \(name) lies elsewhere than in the provider's"
+                return "\(name): expected member `\(x.name)` at bit \(x.bitOffset), found it at \(y.bitOffset)"
             }
             if let reason = compare(x.type, y.type, inStruct: true, depth: depth) {
-                return "member `\(x.name)` of \(name): \(reason)"
+                return "\(name), member `\(x.name)`: \(reason)"
             }
         }
         return nil
     }
 
-    private func comparePointeeNames(_ a: TypeID, _ b: TypeID) -> Bool {
-        guard let (_, x) = Self.resolve(a, in: expected), let (_, y) = Self.resolve(b, in: actual) else { return false }
+    private func pointeesHaveOneName(_ a: TypeID, _ b: TypeID) -> Bool {
+        guard let (_, x) = Self.resolve(a, in: expected), let (_, y) = Self.resolve(b, in: found) else { return false }
         switch (x.content, y.content) {
         case (.void, .void), (.integer, .integer), (.float, .float), (.enumeration, .enumeration),
             (.structure, .structure), (.structure, .forward), (.forward, .structure), (.forward, .forward):
@@ -132,11 +134,17 @@ private struct PrototypeComparison {
         }
     }
 
-    private func unlike(_ a: TypeID, _ b: TypeID) -> String {
-        "expected `\(text(a))`, the provider's is `\(CDeclaration.text(of: b, in: actual))`"
+    /// Whether both are structs or unions of one name, so that it is their contents that differ.
+    private func isStructure(_ a: TypeID, _ b: TypeID) -> Bool {
+        guard let (_, x) = Self.resolve(a, in: expected), let (_, y) = Self.resolve(b, in: found),
+            case .structure = x.content, case .structure = y.content
+        else { return false }
+        return x.name == y.name
     }
 
-    private func text(_ id: TypeID) -> String { CDeclaration.text(of: id, in: expected) }
+    private func unlike(_ a: TypeID, _ b: TypeID) -> String {
+        "expected `\(CDeclaration.text(of: a, in: expected))`, found `\(CDeclaration.text(of: b, in: found))`"
+    }
 
     private static func arguments(_ count: Int) -> String { count == 1 ? "1 argument" : "\(count) arguments" }
 

@@ -20,6 +20,10 @@ public struct Section: Hashable, Sendable {
     public let alignment: UInt64
     /// `sh_entsize`: bytes of one entry of a table, or 0.
     public let entrySize: UInt64
+    /// `sh_addr`; 0 in an object file.
+    let address: UInt64
+    /// `sh_name`: where the name begins in the section names.
+    let nameOffset: UInt32
 
     /// Whether the contents are in the file (`SHT_NOBITS` and `SHT_NULL` have none).
     public var hasContents: Bool { type != ELFConstant.sectionNoBits && type != ELFConstant.sectionNull }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+
+/// Turns bindings into changes of instructions.
+struct FixupPlanner {
+    let object: Object
+    /// By slot.
+    let providers: [ProviderSnapshot]
+
+    /// The fixups of all bindings, in the order of sections and instructions.
+    func fixups(for bindings: [Binding], errors: inout [LinkError]) -> [Fixup] {
+        var fixups: [Fixup] = []
+        for binding in bindings {
+            for site in binding.import.sites {
+                guard let before = object.instruction(site.instruction, of: site.section) else { continue }
+                switch site.use {
+                case .call: fixups.append(fixup(site, before, call(binding), binding))
+                case .address where !binding.import.isWeak:
+                    errors.append(
+                        .unsupportedUse(
+                            binding.import, site, reason: "its address is taken; an import can only be called"))
+                case .address:
+                    fixups.append(fixup(site, before, address(binding, before), binding))
+                    let next = site.instruction + 1
+                    if let second = object.instruction(next, of: site.section), second != Instruction(opcode: 0) {
+                        var site = site
+                        site.instruction = next
+                        fixups.append(fixup(site, second, Instruction(opcode: 0), binding))
+                    }
+                }
+            }
+        }
+        return fixups.sorted { ($0.section, $0.instruction) < ($1.section, $1.instruction) }
+    }
+
+    /// The call to an export of another program, or one that no verifier takes.
+    private func call(_ binding: Binding) -> Instruction {
+        switch binding.target {
+        case .export(_, let slot):
+            return Instruction(
+                opcode: Instruction.callOpcode, source: Instruction.pseudoProgramCall, offset: Int16(clamping: slot.value),
+                immediate: Int32(bitPattern: binding.import.typeID.value))
+        case .unresolved(let poison):
+            return Instruction(opcode: Instruction.callOpcode, immediate: poison)
+        }
+    }
+
+    /// What `if (function)` tests: the number 1 for a bound weak import, else 0. A program never sees a real address.
+    private func address(_ binding: Binding, _ before: Instruction) -> Instruction {
+        let isBound = if case .export = binding.target { true } else { false }
+        return Instruction(
+            opcode: Instruction.wideLoadOpcode, destination: before.destination, immediate: isBound ? 1 : 0)
+    }
+
+    private func fixup(_ site: ImportSite, _ before: Instruction, _ after: Instruction, _ binding: Binding) -> Fixup {
+        let target =
+            switch binding.target {
+            case .export(_, let slot): "in slot \(slot), \(providers[slot.value])"
+            case .unresolved: "weak and not provided"
+            }
+        return Fixup(
+            section: site.section, sectionName: site.sectionName, instruction: site.instruction, before: before,
+            after: after, because: "\(site.use.rawValue) of `\(binding.import.name)`: \(target)")
+    }
+}
+
+extension SyntheticEntry {
+    /// The entry program that a library needs; nil if the object has programs of its own or exports nothing.
+    init?(for object: Object, options: LinkOptions) {
+        guard object.isLibrary, !object.exports.isEmpty else { return nil }
+        self.init(
+            name: Self.name(for: object), sectionName: options.entrySection, functions: object.exports.map(\.name))
+    }
+
+    /// A name that tells where the program comes from: the object's file name up to the first dot, made an identifier and
+    /// unlike every symbol of the object.
+    private static func name(for object: Object) -> String {
+        let file = object.name.split(separator: "/").last ?? "library"
+        var name = String(
+            (file.split(separator: ".").first ?? "library").unicodeScalars.map { scalar in
+                scalar.isASCII && (scalar.properties.isAlphabetic || scalar == "_" || ("0"..."9").contains(scalar))
+                    ? Character(scalar) : "_"
+            })
+        if name.first.map({ ("0"..."9").contains($0) }) ?? true { name = "_" + name }
+        let taken = Set(object.symbols.map(\.name))
+        while taken.contains(name) { name += "_" }
+        return name
+    }
+}

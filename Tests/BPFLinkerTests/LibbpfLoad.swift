@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+import CLibbpf
+import Glibc
+
+/// A library loaded into the running kernel by libbpf alone, and what libbpf handed to the kernel.
+///
+/// No kernel of a distribution exports subprograms; it takes a library's entry program, with all it refers to, if the functions
+/// are static, so libbpf is told that they are hidden. The kernel then drops them again, for nobody calls them.
+final class LibbpfLoad {
+    /// What libbpf prepared for `BPF_PROG_LOAD`.
+    struct Prepared {
+        var instructionCount = 0
+        var functionCount = 0
+        var lineCount = 0
+    }
+
+    /// A section name of its own keeps the observer away from what other tests load meanwhile.
+    static let section = "bpflink_test"
+
+    private(set) var prepared = Prepared()
+
+    init(_ bytes: [UInt8], hiding exports: [Export]) throws {
+        let hidden = try Self.hide(exports, in: bytes)
+        try withUnsafeMutablePointer(to: &prepared) { prepared in
+            var options = libbpf_prog_handler_opts()
+            options.sz = MemoryLayout<libbpf_prog_handler_opts>.size
+            options.cookie = Int(bitPattern: prepared)
+            options.prog_prepare_load_fn = { program, load, cookie in
+                guard let prepared = UnsafeMutablePointer<Prepared>(bitPattern: cookie), let load else { return -EINVAL }
+                prepared.pointee = Prepared(
+                    instructionCount: bpf_program__insn_cnt(program), functionCount: Int(load.pointee.func_info_cnt),
+                    lineCount: Int(load.pointee.line_info_cnt))
+                return 0
+            }
+            let handler = libbpf_register_prog_handler(
+                Self.section, BPF_PROG_TYPE_SOCKET_FILTER, bpf_attach_type(rawValue: 0), &options)
+            defer { libbpf_unregister_prog_handler(handler) }
+            let object = try OpenObject(hidden)
+            guard bpf_object__load(object.handle) == 0 else {
+                throw OpenObject.Failure(description: "libbpf cannot load the object: errno \(errno)")
+            }
+        }
+    }
+
+    /// Marks the symbols of functions as hidden.
+    private static func hide(_ exports: [Export], in bytes: [UInt8]) throws -> [UInt8] {
+        var bytes = bytes
+        let object = try Object(bytes: bytes, name: "rewritten")
+        let table = try object.sections.first { $0.type == 2 }.unwrap("symbol table")
+        for export in exports {
+            let symbol = try object.symbols.first { $0.name == export.name }.unwrap(export.name)
+            bytes[table.offset.value + symbol.index.value * 24 + 5] = Symbol.Visibility.hidden.rawValue
+        }
+        return bytes
+    }
+}
+
+extension Optional {
+    func unwrap(_ what: String) throws -> Wrapped {
+        guard let self else { throw OpenObject.Failure(description: "no \(what)") }
+        return self
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFLinker
+import BPFObject
+import CLibbpf
+import Glibc
+import TestFixtures
+
+extension Object {
+    /// A fixture, read.
+    init(fixture name: String) throws {
+        try self.init(bytes: Fixture.bytes(name), name: "\(name).bpf.o")
+    }
+}
+
+extension ProviderSnapshot {
+    /// What a fixture would offer if it were loaded.
+    init(fixture name: String, reference: String = "7", id: UInt32 = 17) throws {
+        let object = try Object(fixture: name)
+        self.init(
+            reference: reference, id: id, name: name, tag: "0123456789abcdef", type: "socket_filter",
+            exports: object.exports.map { ProviderExport(prototype: $0.prototype) })
+    }
+}
+
+/// An object opened by libbpf, closed when it goes; what libbpf said in between is kept.
+final class OpenObject {
+    let handle: OpaquePointer
+
+    init(_ bytes: [UInt8]) throws {
+        let opened = bytes.withUnsafeBytes { bpf_object__open_mem($0.baseAddress, $0.count, nil) }
+        guard let opened else { throw Failure(description: "libbpf cannot open the object: errno \(errno)") }
+        handle = opened
+    }
+
+    deinit { bpf_object__close(handle) }
+
+    struct Failure: Error, CustomStringConvertible { let description: String }
+
+    func program(_ name: String) throws -> OpaquePointer {
+        guard let program = bpf_object__find_program_by_name(handle, name) else {
+            throw Failure(description: "libbpf sees no program \(name)")
+        }
+        return program
+    }
+
+    func instructions(of program: OpaquePointer) -> [bpf_insn] {
+        Array(UnsafeBufferPointer(start: bpf_program__insns(program), count: bpf_program__insn_cnt(program)))
+    }
+}

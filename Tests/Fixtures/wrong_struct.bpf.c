@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+/* An importer whose struct event has grown. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct event {
+	int weight;
+	long stamp;
+	long extra;
+};
+
+extern int bpf_subprog(int kind, const struct event *event);
+
+SEC("socket")
+int filter(struct __sk_buff *skb)
+{
+	struct event event = { .weight = 1, .stamp = 2 };
+
+	return bpf_subprog(1, &event);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
