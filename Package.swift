@@ -64,7 +64,10 @@ let package = Package(
         .testTarget(
             name: "BPFLinkerTests", dependencies: ["BPFLinker", "BPFObject", "CLibbpf", "TestFixtures"],
             swiftSettings: strict),
-        .testTarget(name: "BPFKernelTests", dependencies: ["BPFKernel"], swiftSettings: strict),
+        .testTarget(
+            name: "BPFKernelTests",
+            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "TestFixtures", systemPackage],
+            swiftSettings: strict),
         .testTarget(name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands"], swiftSettings: strict),
         .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
