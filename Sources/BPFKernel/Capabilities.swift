@@ -118,16 +118,18 @@ public struct Capabilities: Sendable, Equatable {
     public func check(_ actions: some Sequence<PrivilegedAction>) throws(KernelError) {
         let lacking = actions.filter { !missing(for: $0).isEmpty }
         guard let first = lacking.first else { return }
+        let distinct = lacking.reduce(into: [PrivilegedAction]()) { if !$0.contains($1) { $0.append($1) } }
         let needs = lacking.reduce(into: Set<Capability>()) { $0.formUnion($1.needs) }
-        let have = effective.sorted().map(\.rawValue)
         throw KernelError(
             .capability,
-            "\(first.description) needs \(Self.list(needs)); have \(have.isEmpty ? "none" : have.joined(separator: " and "))",
-            notes: lacking.dropFirst().map { "\($0.description) needs \(Self.list($0.needs))" },
+            "\(distinct.count == 1 ? first.description : "this") needs \(Self.list(needs)); have \(Self.list(effective))",
+            notes: distinct.count == 1 ? [] : distinct.map { "\($0.description) needs \(Self.list($0.needs))" },
             help: ["run it as root, or with these capabilities (CAP_SYS_ADMIN includes them)"])
     }
 
     private static func list(_ capabilities: Set<Capability>) -> String {
-        capabilities.sorted().map(\.rawValue).joined(separator: " and ")
+        let names = capabilities.sorted().map(\.rawValue)
+        guard let last = names.last else { return "none" }
+        return names.count == 1 ? last : names.dropLast().joined(separator: ", ") + " and " + last
     }
 }

@@ -177,7 +177,7 @@ extension Object {
 extension KernelError {
     /// A program that BPF_PROG_LOAD refused.
     static func refused(program: String, type: ProgramType, errno: Errno, log: VerifierLog) -> KernelError {
-        let (reasons, omitted) = log.conclusion
+        let reasons = log.conclusion
         guard !reasons.isEmpty else {
             return KernelError(
                 .load, "the kernel refuses to load `\(program)` (\(type)): \(errno)", errno: errno,
@@ -185,7 +185,7 @@ extension KernelError {
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)` (\(type)): \(errno)", errno: errno, notes: reasons,
-            help: omitted > 0 ? ["`-d` shows the \(omitted) lines of the log before that"] : [], verifierLog: log)
+            verifierLog: log)
     }
 
     /// An object that bpf_object__load gave up.
@@ -194,16 +194,14 @@ extension KernelError {
     static func notLoaded(_ object: String, _ failure: CallFailure, log: VerifierLog) -> KernelError {
         let prefix = "libbpf: prog '"
         let program = failure.log.last { $0.hasPrefix(prefix) }?.dropFirst(prefix.count).prefix { $0 != "'" }
-        guard let program, !log.conclusion.lines.isEmpty else {
+        guard let program, !log.conclusion.isEmpty else {
             return KernelError(
                 .load, "\(object) cannot be loaded", failure,
                 notes: failure.log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix })
         }
-        let (reasons, omitted) = log.conclusion
         return KernelError(
-            .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno, notes: reasons,
-            help: omitted > 0 ? ["`-d` shows the \(omitted) lines of the log before that"] : [], verifierLog: log,
-            libbpfLog: failure.log)
+            .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
+            notes: log.conclusion, verifierLog: log, libbpfLog: failure.log)
     }
 }
 

@@ -38,7 +38,14 @@ public enum Unloader {
         }
 
         var programs: [(pin: String, program: OpenProgram)] = []
-        for pin in programPins { programs.append((pin, try OpenProgram.open(pin: pin))) }
+        for pin in programPins {
+            do throws(KernelError) {
+                programs.append((pin, try OpenProgram.open(pin: pin)))
+            } catch {
+                guard isDirectory else { throw error }
+                throw KernelError(.pin, "\(path) is not a directory that `--pin` made", notes: [error.message] + error.notes)
+            }
+        }
         let importers = try importersByProvider(of: programs.map(\.program))
 
         for pin in links { try remove(pin) }
@@ -74,8 +81,8 @@ public enum Unloader {
     private static func isLink(_ path: String) -> Bool {
         guard let number = try? libbpfCall({ bpf_obj_get(path) }) else { return false }
         let descriptor = DirectoryDescriptor(owning: number)
-        // `bpf_link_new_fd()` in kernel/bpf/syscall.c; some links have a name with a suffix.
-        return (try? OpenProgram.kind(of: descriptor.number).hasPrefix("anon_inode:bpf_link")) ?? false
+        // `bpf_link_new_fd()` in kernel/bpf/syscall.c.
+        return (try? OpenProgram.kind(of: descriptor.number)) == "anon_inode:bpf-link"
     }
 
     private static func importersByProvider(of programs: [OpenProgram]) throws(KernelError) -> [UInt32: [Unloaded.Importer]] {

@@ -14,16 +14,15 @@ public struct VerifierLog: Sendable, Equatable {
         text.split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }
     }
 
-    /// The last lines that say why the program was refused, and how many lines came before them.
+    /// The last lines, which say why the program was refused, without indentation.
     ///
     /// The kernel closes the log with statistics; the reason is the line before those. Where that line only goes on from the
     /// one above it (a register's state, an access that is explained above), that one is kept too.
-    public var conclusion: (lines: [String], omitted: Int) {
+    public var conclusion: [String] {
         let reasons = lines.filter { !Self.isStatistics($0) }
-        guard let last = reasons.last else { return ([], 0) }
+        guard let last = reasons.last else { return [] }
         let needsContext = last.first == "\t" || Self.isRegisterState(last) || last.hasPrefix("invalid bpf_context access")
-        let kept = reasons.suffix(needsContext ? 2 : 1)
-        return (kept.map { String($0.drop(while: \.isWhitespace)) }, reasons.count - kept.count)
+        return reasons.suffix(needsContext ? 2 : 1).map { String($0.drop(while: \.isWhitespace)) }
     }
 
     /// Lines of `print_verification_stats()` in kernel/bpf/verifier.c.

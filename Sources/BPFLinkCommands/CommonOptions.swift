@@ -2,7 +2,6 @@
 
 public import ArgumentParser
 import BPFKernel
-import BPFObject
 import SystemPackage
 
 /// The options that every command has, and what they mean for output: data goes to stdout, words to stderr; with `--json`
@@ -42,8 +41,6 @@ public struct CommonOptions: ParsableArguments {
         } catch let failure as Diagnostic {
             try fail(Diagnostics([failure]))
         } catch let failure as KernelError {
-            try fail(Diagnostics([Diagnostic(failure)]))
-        } catch let failure as ObjectError {
             try fail(Diagnostics([Diagnostic(failure)]))
         }
     }

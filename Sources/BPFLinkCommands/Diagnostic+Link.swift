@@ -5,9 +5,9 @@ import BPFObject
 
 extension Diagnostic {
     /// A file that is no object, or one that cannot be linked.
-    init(_ error: ObjectError) {
+    init(_ error: ObjectError, in file: String) {
         self.init(
-            code: error.code.rawValue, error.description, places: Self.places(error.sites), help: error.help.map { [$0] } ?? [])
+            code: error.code.rawValue, "\(file): \(error)", places: Self.places(error.sites), help: error.help.map { [$0] } ?? [])
     }
 
     /// A reason why an object cannot be linked.

@@ -50,8 +50,13 @@ public struct Diagnostic: Error, Sendable, Equatable {
             for detail in details { lines += ["\(detail.name):"] + detail.lines.map { "  \($0)" } }
         }
         lines += help.map { "help: \($0)" }
+        if !showsDetails, let log = details.first(where: { $0.name == Self.verifierLog }) {
+            lines.append("help: `-d` shows the verifier's log whole (\(log.lines.count) lines)")
+        }
         return lines.joined(separator: "\n")
     }
+
+    static let verifierLog = "verifier log"
 
     /// For programs.
     public var json: JSONValue {
@@ -90,7 +95,7 @@ extension Diagnostic {
     init(_ error: KernelError) {
         var details: [Detail] = []
         if let log = error.verifierLog {
-            details.append(Detail(name: "verifier log", lines: log.lines.map(String.init)))
+            details.append(Detail(name: Self.verifierLog, lines: log.lines.map(String.init)))
         }
         if !error.libbpfLog.isEmpty { details.append(Detail(name: "libbpf log", lines: error.libbpfLog)) }
         self.init(code: error.code.rawValue, error.message, notes: error.notes, help: error.help, details: details)

@@ -14,7 +14,11 @@ enum ObjectFile {
         } catch let error as Errno {
             throw Diagnostic(code: "not-found", "\(path) cannot be read: \(error)")
         }
-        return try Object(bytes: bytes, name: path)
+        do {
+            return try Object(bytes: bytes, name: path)
+        } catch {
+            throw Diagnostic(error, in: path)
+        }
     }
 
     private static func contents(of file: FileDescriptor) throws -> [UInt8] {

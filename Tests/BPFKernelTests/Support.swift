@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFLinker
+import BPFObject
+import CLibbpf
+import Glibc
+import TestFixtures
+import Testing
+
+@testable import BPFKernel
+
+/// Loading programs takes root on the running kernel.
+let isRoot = geteuid() == 0
+
+extension Fixture {
+    /// Reads an object and links it to nothing.
+    static func plan(_ name: String) throws -> LinkPlan {
+        try link(try Object(bytes: bytes(name), name: name))
+    }
+}
+
+/// A directory in the BPF file system that a test has for itself.
+struct ScratchPins: ~Copyable {
+    let path: String
+
+    init(_ name: String) throws {
+        path = "/sys/fs/bpf/bpflink_test_\(name)_\(getpid())"
+        try PinPath.prepare([path], mounts: true)
+        #expect(mkdir(path, 0o700) == 0)
+    }
+
+    deinit { Self.removeAll(path) }
+
+    private static func removeAll(_ path: String) {
+        for name in (try? PinPath.entries(of: path)) ?? [] {
+            let entry = "\(path)/\(name)"
+            if PinPath.isDirectory(entry) { removeAll(entry) } else { unlink(entry) }
+        }
+        rmdir(path)
+    }
+}
+
+/// The names of the maps in the kernel.
+func mapNames() throws -> [String] {
+    var names: [String] = []
+    var id: UInt32 = 0
+    while bpf_map_get_next_id(id, &id) == 0 {
+        let number = bpf_map_get_fd_by_id(id)
+        guard number >= 0 else { continue }
+        defer { close(number) }
+        var info = bpf_map_info()
+        var size = UInt32(MemoryLayout<bpf_map_info>.size)
+        try #require(bpf_obj_get_info_by_fd(number, &info, &size) == 0)
+        names.append(withUnsafeBytes(of: info.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    }
+    return names
+}
+
+/// The value of an array map's element, which is a `long`.
+func element(_ key: Int32, ofMap id: UInt32) throws -> Int {
+    let number = bpf_map_get_fd_by_id(id)
+    try #require(number >= 0)
+    defer { close(number) }
+    var key = key
+    var value = 0
+    try #require(bpf_map_lookup_elem(number, &key, &value) == 0)
+    return value
+}
+
+/// What is thrown, if it is a ``KernelError``.
+func kernelError(_ body: () throws -> Void) throws -> KernelError {
+    try #require(#expect(throws: KernelError.self) { try body() })
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import Testing
+
+@testable import BPFKernel
+
+@Suite struct VerifierLogTests {
+    @Test func statisticsAreNotTheReason() {
+        let log = VerifierLog(
+            text: """
+                0: (95) exit
+                R0 !read_ok
+                verification time 20 usec
+                stack depth 0
+                processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+
+                """)
+        #expect(log.conclusion == ["0: (95) exit", "R0 !read_ok"])
+    }
+
+    @Test func aSentenceStandsAlone() {
+        let log = VerifierLog(text: "1: (85) call pc+1\nback-edge from insn 3 to 1\nprocessed 0 insns\n")
+        #expect(log.conclusion == ["back-edge from insn 3 to 1"])
+    }
+
+    @Test(arguments: [
+        ("2: (61) r0 = *(u32 *)(r1 +999)\ninvalid bpf_context access off=999 size=4\n", 2),
+        ("the sum is\n\ttoo large\n", 2),
+        ("Return value is wrong\n", 1),
+    ])
+    func linesThatGoOnKeepTheOneBefore(log: String, count: Int) {
+        #expect(VerifierLog(text: log).conclusion.count == count)
+    }
+
+    @Test func anEmptyLogConcludesNothing() {
+        #expect(VerifierLog(text: "\n \n").conclusion.isEmpty)
+    }
+}
