@@ -4,29 +4,6 @@ import ArgumentParser
 import Glibc
 import VMRunner
 
-/// What every command that boots a machine takes.
-struct MachineOptions: ParsableArguments {
-    @Option(help: "The kernel: patched, stock, or a file.")
-    var kernel = "patched"
-
-    @Option(help: "Number of CPUs.")
-    var cpus = 1
-
-    @Option(help: "Memory in MiB.")
-    var memory: Int?
-
-    @Option(help: "Who executes the guest: auto (what a probe found to work), kvm or tcg.")
-    var accel = "auto"
-
-    @Option(help: "The guest agent, if it is not beside this program.")
-    var agent: String?
-
-    func validate() throws {
-        guard cpus > 0, memory ?? 1 > 0 else { throw ValidationError("--cpus and --memory take positive numbers") }
-        guard ["auto", "kvm", "tcg"].contains(accel) else { throw ValidationError("--accel takes auto, kvm or tcg") }
-    }
-}
-
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command in a machine that sees the host's files.",
@@ -58,12 +35,13 @@ struct Run: ParsableCommand {
 
     func run() throws {
         try finish {
-            var run = CommandRun(kernel: machine.kernel, accelerator: .tcg, command: command)
+            let place = try machine.place()
+            var run = CommandRun(kernel: place.kernel, accelerator: place.accelerator, command: command)
             run.timeout = timeout.map { .seconds($0) }
             run.environment = environmentArguments(env)
             run.waitsForDebugger = gdb
             run.keptDirectory = keep
-            return try start(run, machine)
+            return try machine.start(run, place)
         }
     }
 }
@@ -80,11 +58,12 @@ struct Shell: ParsableCommand {
     func run() throws {
         try finish {
             guard isatty(STDIN_FILENO) == 1 else { throw RunnerError("standard input is not a terminal") }
+            let place = try machine.place()
             var run = CommandRun(
-                kernel: machine.kernel, accelerator: .tcg, command: [Environment["SHELL"] ?? "/bin/sh"])
+                kernel: place.kernel, accelerator: place.accelerator, command: [Environment["SHELL"] ?? "/bin/sh"])
             run.environment = environmentArguments(env)
             run.usesTerminal = true
-            return try start(run, machine)
+            return try machine.start(run, place)
         }
     }
 }
@@ -95,9 +74,11 @@ private func environmentArguments(_ arguments: [String]) -> [String] {
     }
 }
 
-private func start(_ run: CommandRun, _ machine: MachineOptions) throws -> Int32 {
-    var run = run
-    run.cpus = machine.cpus
-    if let memory = machine.memory { run.memoryMiB = memory }
-    return try run.run(agent: machine.agent, installation: try Installation(), cache: try Cache(), note: note)
+extension MachineOptions {
+    fileprivate func start(_ run: CommandRun, _ place: Place) throws -> Int32 {
+        var run = run
+        run.cpus = cpus
+        if let memory { run.memoryMiB = memory }
+        return try run.run(agent: agent, installation: place.installation, cache: place.cache, note: note)
+    }
 }

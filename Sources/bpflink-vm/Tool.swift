@@ -14,20 +14,25 @@ struct BPFLinkVM: ParsableCommand {
             could not be started), or that of a failure of the guest: 240 BOOT, 241 PANIC, 242 SPLAT, 243 HANG, \
             244 LOST; 245 if the runner itself could not do its work. Wrong usage: 64.
             """,
-        subcommands: [Run.self, Shell.self])
+        subcommands: [Run.self, Shell.self, Test.self])
 }
 
 /// The exit code when the runner could not do its work.
 let infrastructureExitCode: Int32 = 245
 
 /// Words for the user, on standard error.
-func note(_ words: String) { print("bpflink-vm: \(words)", to: &StandardError.shared) }
+func note(_ words: String) { write("bpflink-vm: \(words)", to: STDERR_FILENO) }
 
-struct StandardError: TextOutputStream {
-    nonisolated(unsafe) static var shared = StandardError()
-    mutating func write(_ string: String) {
-        let bytes = Array(string.utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+/// A result, on standard output; at once, whoever reads it.
+func say(_ words: String) { write(words, to: STDOUT_FILENO) }
+
+/// Writes whole lines.
+func write(_ words: String, to descriptor: Int32) {
+    var bytes = Array("\(words)\n".utf8)[...]
+    while !bytes.isEmpty {
+        let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0 && errno != EINTR { return }
+        bytes = bytes.dropFirst(max(0, count))
     }
 }
 

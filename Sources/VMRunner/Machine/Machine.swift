@@ -36,10 +36,8 @@ final class Machine {
     /// Starts QEMU.
     /// - Parameters:
     ///   - directory: an existing directory for this machine's files.
-    ///   - snapshot: a descriptor for the machine's state: read from if `incoming`, else where `save` writes.
-    init(
-        _ configuration: MachineConfiguration, directory: String, snapshot: Int32? = nil, incoming: Bool = false
-    ) throws(RunnerError) {
+    ///   - snapshot: a descriptor of a saved state to continue; nil to boot.
+    init(_ configuration: MachineConfiguration, directory: String, snapshot: Int32? = nil) throws(RunnerError) {
         self.configuration = configuration
         self.directory = directory
         guard findProgram("qemu-system-x86_64") != nil else {
@@ -51,7 +49,7 @@ final class Machine {
         let log = open("\(directory)/qemu.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         defer { for descriptor in [null, log] { close(descriptor) } }
         guard null >= 0, log >= 0 else { throw RunnerError("cannot write in \(directory): \(Errno(rawValue: errno))") }
-        let arguments = configuration.arguments(console: "\(directory)/console.log", incoming: incoming)
+        let arguments = configuration.arguments(console: "\(directory)/console.log", incoming: snapshot != nil)
         try Files.write(arguments.joined(separator: "\n").utf8, to: "\(directory)/qemu.argv")
         process = try ChildProcess(
             arguments, descriptors: [null, log, log, monitor.peer, control.peer] + (snapshot.map { [$0] } ?? []),

@@ -32,13 +32,13 @@ final class Session {
     ///   - note: takes words for the user.
     /// - Throws: `Failure` of kind BOOT, or `RunnerError` if QEMU does not start.
     static func boot(
-        _ configuration: MachineConfiguration, directory: String, snapshot: Int32? = nil, rules: SplatRules,
+        _ configuration: MachineConfiguration, directory: String, rules: SplatRules,
         limits: Limits = Limits(), attempts: Int = 3, note: (String) -> Void
     ) throws -> Session {
         var attempt = 1
         while true {
             let session = Session(
-                machine: try Machine(configuration, directory: directory, snapshot: snapshot), evidence: Evidence(),
+                machine: try Machine(configuration, directory: directory), evidence: Evidence(),
                 rules: rules, limits: limits)
             guard let failure = try session.awaitHello() else { return session }
             guard session.evidence.expired != nil, attempt < attempts else { throw failure }
@@ -54,8 +54,43 @@ final class Session {
     ) throws(RunnerError) -> Session {
         var evidence = Evidence(nextSequence: 1)
         evidence.kernelRelease = kernelRelease
-        let machine = try Machine(configuration, directory: directory, snapshot: snapshot, incoming: true)
+        let machine = try Machine(configuration, directory: directory, snapshot: snapshot)
         return Session(machine: machine, evidence: evidence, rules: rules, limits: limits)
+    }
+
+    /// A fault that the kernel reported while it booted.
+    func bootFailure() -> Failure? {
+        var sofar = evidence
+        (sofar.expectsEnd, sofar.expectsBye) = (false, false)
+        return sofar.failure(console: machine.console(), rules: rules)
+    }
+
+    /// Writes the machine's state to a file and ends the machine.
+    /// The machine runs on while it is saved: it idles, and so the saved state says "running" and needs no
+    /// command to go on.
+    func save(to path: String) throws(RunnerError) {
+        machine.execute(
+            "migrate-set-capabilities", ["capabilities": [["capability": "events", "state": true]]])
+        // As fast as the disk takes it.
+        machine.execute("migrate-set-parameters", ["max-bandwidth": .integer(1 << 40)])
+        machine.execute("migrate", ["uri": .string("exec:cat > \(shellQuoted(path))")])
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            let event = machine.next(until: deadline)
+            evidence.observe(event)
+            guard event != .deadline, evidence.exit == nil else {
+                throw RunnerError("QEMU did not finish the snapshot")
+            }
+            guard case .monitor(let json) = event else { continue }
+            if let error = json["error"] { throw RunnerError("QEMU refuses the snapshot: \(error)") }
+            if let error = json["return"]?["error-desc"]?.stringValue { throw RunnerError("QEMU: \(error)") }
+            guard json["event"] == "MIGRATION" else { continue }
+            switch json["data"]?["status"]?.stringValue {
+            case "completed": return machine.kill()
+            case "failed": machine.execute("query-migrate")
+            default: break
+            }
+        }
     }
 
     private func patient(_ limit: Duration) -> Duration { limit * machine.configuration.accelerator.patience }

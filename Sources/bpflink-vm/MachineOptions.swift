@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import ArgumentParser
+import VMRunner
+
+/// What every command that boots a machine takes.
+struct MachineOptions: ParsableArguments {
+    @Option(help: "The kernel: patched, stock, or a file.")
+    var kernel = "patched"
+
+    @Option(help: "Number of CPUs.")
+    var cpus = 1
+
+    @Option(help: "Memory in MiB.")
+    var memory: Int?
+
+    @Option(help: "Who executes the guest: auto (what a probe found to work), kvm or tcg.")
+    var accel = "auto"
+
+    @Option(help: "The guest agent, if it is not beside this program.")
+    var agent: String?
+
+    func validate() throws {
+        guard cpus > 0, memory ?? 1 > 0 else { throw ValidationError("--cpus and --memory take positive numbers") }
+        guard ["auto", "kvm", "tcg"].contains(accel) else { throw ValidationError("--accel takes auto, kvm or tcg") }
+    }
+}
+
+/// What the options come to on this host.
+struct Place {
+    var installation: Installation
+    var cache: Cache
+    var kernel: String
+    var accelerator: Accelerator
+}
+
+extension MachineOptions {
+    func place() throws -> Place {
+        Place(installation: try Installation(), cache: try Cache(), kernel: kernel, accelerator: .tcg)
+    }
+}
