@@ -37,7 +37,8 @@ struct BTFExtension {
             if let known = files[fileOffset] {
                 file = known
             } else {
-                file = try strings.string(Int(fileOffset))
+                let path = try strings.string(Int(fileOffset))
+                file = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
                 files[fileOffset] = file
             }
             let place = try lineTable.u32(position + 12)

@@ -36,9 +36,7 @@ struct CDeclaration {
         switch type.content {
         case .pointer(let pointee):
             return declare(pointee, "*" + declarator, depth: next)
-        case .const(let inner): return qualify("const", inner, declarator, depth: next)
-        case .volatile(let inner): return qualify("volatile", inner, declarator, depth: next)
-        case .restrict(let inner): return qualify("restrict", inner, declarator, depth: next)
+        case .const, .volatile, .restrict: return qualify(id, declarator, depth: next)
         case .typeTag(let inner): return declare(inner, declarator, depth: next)
         case .array(let element, let count):
             return declare(element, Self.grouped(declarator) + "[\(count)]", depth: next)
@@ -57,12 +55,21 @@ struct CDeclaration {
         }
     }
 
-    /// A qualifier stands before a plain type and behind the star of a pointer.
-    private mutating func qualify(_ word: String, _ inner: TypeID, _ declarator: String, depth: Int) -> String {
-        if case .pointer(let pointee)? = btf[inner]?.content {
-            return declare(pointee, "*" + Self.join(word, declarator), depth: depth)
+    /// Qualifiers stand before a plain type and behind the star of a pointer.
+    private mutating func qualify(_ id: TypeID, _ declarator: String, depth: Int) -> String {
+        var words: [String] = []
+        var id = id
+        while words.count < Self.maximumDepth, let type = btf[id] {
+            switch type.content {
+            case .const(let inner): (id, words) = (inner, words + ["const"])
+            case .volatile(let inner): (id, words) = (inner, words + ["volatile"])
+            case .restrict(let inner): (id, words) = (inner, words + ["restrict"])
+            case .pointer(let pointee):
+                return declare(pointee, "*" + Self.join(words.joined(separator: " "), declarator), depth: depth)
+            default: return Self.join(words.joined(separator: " "), declare(id, declarator, depth: depth))
+            }
         }
-        return word + " " + declare(inner, declarator, depth: depth)
+        return Self.join("…", declarator)
     }
 
     private mutating func list(_ parameters: [BTFType.Parameter], depth: Int, tags: ArgumentTags?) -> String {

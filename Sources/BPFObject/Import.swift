@@ -48,6 +48,7 @@ extension ImportSite: CustomStringConvertible {
 
 /// A line of C source, from `.BTF.ext`.
 public struct SourceLocation: Hashable, Sendable, CustomStringConvertible {
+    /// The path as the compiler recorded it; a file in the directory of the compilation goes by its name alone.
     public let file: String
     public let line: Int
     public let column: Int

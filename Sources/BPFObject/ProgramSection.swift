@@ -7,9 +7,6 @@ enum ProgramSection {
     ///
     /// - Returns: nil if libbpf does not know the name.
     static func programType(of section: String) -> String? {
-        // libbpf warns about unknown names on its own; here the answer itself says so.
-        let previous = libbpf_set_print { _, _, _ in 0 }
-        defer { libbpf_set_print(previous) }
         var type = BPF_PROG_TYPE_UNSPEC
         var attach = bpf_attach_type(rawValue: 0)
         guard libbpf_prog_type_by_name(section, &type, &attach) == 0, let word = libbpf_bpf_prog_type_str(type) else {

@@ -37,9 +37,7 @@ final class LibbpfLoad {
                 Self.section, BPF_PROG_TYPE_SOCKET_FILTER, bpf_attach_type(rawValue: 0), &options)
             defer { libbpf_unregister_prog_handler(handler) }
             let object = try OpenObject(hidden)
-            guard bpf_object__load(object.handle) == 0 else {
-                throw OpenObject.Failure(description: "libbpf cannot load the object: errno \(errno)")
-            }
+            try object.load()
         }
     }
 

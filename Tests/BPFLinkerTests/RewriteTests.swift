@@ -49,4 +49,41 @@ import Testing
         #expect(prepared.functionCount == object.functions.count + 1)
         #expect(prepared.lineCount > prepared.functionCount)
     }
+
+    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
+    func anyKernelTakesAnImporterWhoseWeakImportStaysUnresolved() throws {
+        let opened = try OpenObject(link(Object(fixture: "weak")).rewrittenObject())
+        try opened.load()
+        #expect(try opened.run("filter") == 7)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
+    func aPoisonedCallIsRefusedByItsNumber() throws {
+        let opened = try OpenObject(link(Object(fixture: "weak_call")).rewrittenObject())
+        let program = try opened.program("filter")
+        var log = [CChar](repeating: 0, count: 65_536)
+        let loaded = log.withUnsafeMutableBufferPointer { log in
+            bpf_program__set_log_buf(program, log.baseAddress, log.count)
+            return bpf_object__load(opened.handle)
+        }
+        #expect(loaded != 0)
+        let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        #expect(text.contains("invalid func unknown#\(Poison.immediate(forImport: 0))"))
+    }
+
+    @Test func rewritingTwiceChangesNothingMore() throws {
+        let once = try link(Object(fixture: "subprog")).rewrittenObject()
+        let object = try Object(bytes: once, name: "subprog.bpf.o")
+        #expect(object.entryPrograms.map(\.name) == ["subprog"])
+        #expect(try link(object).rewrittenObject() == once)
+        let source = try Object(fixture: "subprog")
+        #expect(object.exports.map { "\($0.prototype)" } == source.exports.map { "\($0.prototype)" })
+    }
+
+    @Test func aLibraryThatImportsIsBoundAndGetsItsEntry() throws {
+        let plan = try link(Object(fixture: "library_on_library"), libraries: [ProviderSnapshot(fixture: "subprog")])
+        let entry = try #require(plan.syntheticEntry)
+        let opened = try OpenObject(plan.rewrittenObject())
+        #expect(opened.instructions(of: try opened.program(entry.name)).count == entry.instructionCount)
+    }
 }

@@ -22,11 +22,15 @@ extension ProviderSnapshot {
     }
 }
 
-/// An object opened by libbpf, closed when it goes; what libbpf said in between is kept.
+/// An object opened by libbpf, closed when it goes.
 final class OpenObject {
     let handle: OpaquePointer
 
+    /// Some objects are meant to be refused; libbpf's words about them would look like faults of the tests.
+    private static let silence: Void = { libbpf_set_print(nil) }()
+
     init(_ bytes: [UInt8]) throws {
+        Self.silence
         let opened = bytes.withUnsafeBytes { bpf_object__open_mem($0.baseAddress, $0.count, nil) }
         guard let opened else { throw Failure(description: "libbpf cannot open the object: errno \(errno)") }
         handle = opened
@@ -41,6 +45,28 @@ final class OpenObject {
             throw Failure(description: "libbpf sees no program \(name)")
         }
         return program
+    }
+
+    func load() throws {
+        guard bpf_object__load(handle) == 0 else {
+            throw Failure(description: "libbpf cannot load the object: errno \(errno)")
+        }
+    }
+
+    /// Runs a loaded program on 64 bytes of packet.
+    ///
+    /// - Returns: what it returns.
+    func run(_ name: String) throws -> UInt32 {
+        var packet = [UInt8](repeating: 0, count: 64)
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        let result = try packet.withUnsafeMutableBytes { packet in
+            options.data_in = UnsafeRawPointer(packet.baseAddress)
+            options.data_size_in = UInt32(packet.count)
+            return bpf_prog_test_run_opts(bpf_program__fd(try program(name)), &options)
+        }
+        guard result == 0 else { throw Failure(description: "\(name) cannot be run: errno \(errno)") }
+        return options.retval
     }
 
     func instructions(of program: OpaquePointer) -> [bpf_insn] {

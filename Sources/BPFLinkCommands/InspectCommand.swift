@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import ArgumentParser
+import BPFObject
+
+/// `bpflink inspect`
+public struct InspectCommand: ParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Show what an object exports, imports and runs; needs no privilege and no kernel.")
+
+    @Argument(help: ArgumentHelp("The object file.", valueName: "object"))
+    var object: String
+
+    @OptionGroup var common: CommonOptions
+
+    public init() {}
+
+    public func run() throws {
+        try common.report {
+            let object = try ObjectFile.read(self.object)
+            return Report(text: Self.text(object), json: Self.json(object))
+        }
+    }
+
+    // MARK: For people
+
+    private static func text(_ object: Object) -> String {
+        var lines = [summary(object)]
+        func section(_ title: String, _ body: [String]) {
+            if !body.isEmpty { lines += ["", title + ":"] + body.map { "  " + $0 } }
+        }
+        section("exports", object.exports.map { "\($0.prototype)" })
+        section("imports", object.imports.flatMap(text))
+        section(
+            "entry programs",
+            object.entryPrograms.map {
+                "\($0.name): section \($0.sectionName), " + ($0.programType.map { "type \($0)" } ?? "of no known type")
+            })
+        return lines.joined(separator: "\n")
+    }
+
+    private static func summary(_ object: Object) -> String {
+        "\(object.name): " + (object.isLibrary ? "library" : "programs") + ", "
+            + (object.license.map { "license \($0)" } ?? "no license")
+    }
+
+    private static func text(_ wanted: Import) -> [String] {
+        ["\(wanted.prototype)" + (wanted.isWeak ? " (weak)" : "")]
+            + wanted.sites.map { site in
+                switch site.use {
+                case .call: "  called by \(site)"
+                case .address: "  address taken by \(site)"
+                }
+            }
+    }
+
+    // MARK: For programs
+
+    private static func json(_ object: Object) -> JSONValue {
+        .object([
+            "object": .string(object.name), "license": object.license.map(JSONValue.string) ?? .null,
+            "library": .bool(object.isLibrary),
+            "exports": .array(object.exports.map { LoadCommand.json(for: $0.name, $0.prototype) }),
+            "imports": .array(object.imports.map(json)),
+            "programs": .array(
+                object.entryPrograms.map {
+                    .object([
+                        "name": .string($0.name), "section": .string($0.sectionName),
+                        "type": $0.programType.map(JSONValue.string) ?? .null,
+                    ])
+                }),
+        ])
+    }
+
+    private static func json(_ wanted: Import) -> JSONValue {
+        .object([
+            "name": .string(wanted.name), "prototype": .string("\(wanted.prototype)"), "weak": .bool(wanted.isWeak),
+            "sites": .array(wanted.sites.map(JSONValue.init)),
+        ])
+    }
+}
+
+extension JSONValue {
+    /// A place that uses an import.
+    init(_ site: ImportSite) {
+        self = .object([
+            "use": .string(site.use.rawValue), "function": .string(site.function), "section": .string(site.sectionName),
+            "instruction": .integer(site.instruction.value), "file": site.source.map { .string($0.file) },
+            "line": site.source.map { .integer($0.line) },
+        ])
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+import TestFixtures
+import Testing
+
+/// What bytes get that are not an object: an error of its own for each fault.
+@Suite struct BadInputTests {
+    @Test func nothingIsNotAnELFFile() {
+        #expect(fault([])?.code == .notELF)
+        #expect(fault([])?.message == "is empty, not an ELF file")
+    }
+
+    @Test func textIsNotAnELFFile() throws {
+        let error = try #require(fault(Array("int main(void) { return 0; }".utf8)))
+        #expect(error.code == .notELF)
+        #expect(error.offset == FileOffset(0))
+    }
+
+    @Test func anObjectOfAnotherMachineIsNamed() throws {
+        let error = try #require(try fault(patched("plain") { $0.put16(62, at: 18) }))
+        #expect(error.code == .wrongMachine)
+        #expect(error.message == "is for machine 62, not for BPF (247)")
+    }
+
+    @Test func aBigEndianObjectIsNotRead() throws {
+        #expect(fault(try patched("plain") { $0[5] = 2 })?.code == .wrongMachine)
+    }
+
+    @Test func anExecutableIsNotAnObject() throws {
+        let error = try #require(try fault(patched("plain") { $0.put16(2, at: 16) }))
+        #expect(error.code == .wrongMachine)
+        #expect(error.message.contains("relocatable"))
+    }
+
+    @Test func aHeaderCutOffIsTruncated() throws {
+        let error = try #require(try fault(Array(Fixture.bytes("plain").prefix(40))))
+        #expect(error.code == .truncated)
+        #expect(error.offset == FileOffset(40))
+    }
+
+    @Test func aSectionTableCutOffIsAnError() throws {
+        let bytes = try Fixture.bytes("plain")
+        #expect(fault(Array(bytes.dropLast(100))) != nil)
+    }
+
+    @Test func aSectionBeyondTheEndIsTruncated() throws {
+        let error = try #require(try fault(patched("plain") { $0.put64(1 << 40, at: try header(".BTF", in: $0) + 32) }))
+        #expect(error.code == .truncated)
+        #expect(error.message.contains("reaches beyond the end of the file"))
+    }
+
+    @Test func sectionsThatOverlapAreAnError() throws {
+        let bytes = try patched("plain") { bytes in
+            let size = UInt64(bytes.count - 64)
+            for header in try [header(".debug_info", in: bytes), header(".debug_str", in: bytes)] {
+                bytes.put64(64, at: header + 24)
+                bytes.put64(size, at: header + 32)
+            }
+        }
+        #expect(fault(bytes)?.message.contains("overlap") == true)
+    }
+
+    @Test func entriesOfAWrongSizeAreAnError() throws {
+        let error = try #require(try fault(patched("plain") { $0.put64(7, at: try header(".symtab", in: $0) + 56) }))
+        #expect(error.code == .malformed)
+        #expect(error.message.contains("in entries of 7, not of 24"))
+    }
+
+    @Test func aLibraryWithoutTypeInformationIsTold() throws {
+        // A section of another name is not the one that is looked for.
+        let error = try #require(try fault(patched("subprog") { $0.replaceName(of: ".BTF", with: ".btf") }))
+        #expect(error.code == .noBTF)
+        #expect(error.help == "compile with `-g`")
+    }
+
+    @Test func anImporterWithoutTypeInformationIsToldWithItsPlaces() throws {
+        let error = try #require(try fault(patched("import_kprobe") { $0.replaceName(of: ".BTF", with: ".btf") }))
+        #expect(error.code == .noBTF)
+        #expect(error.sites.map(\.function) == ["on_rename"])
+    }
+
+    @Test func anImportThatTheTypeInformationDoesNotKnowHasNoPrototype() throws {
+        let bytes = try patched("import_kprobe") { bytes in
+            let section = try #require(try Object(bytes: bytes, name: "").sections.first { $0.name == ".BTF" })
+            let name = Array("bpf_subprog\0".utf8)
+            let start = try #require(
+                section.range.first { $0 + name.count <= bytes.count && Array(bytes[$0..<($0 + name.count)]) == name })
+            bytes[start] = UInt8(ascii: "B")
+        }
+        let error = try #require(fault(bytes))
+        #expect(error.code == .noPrototype)
+        #expect(error.message == "import `bpf_subprog` has no prototype in the BTF")
+        let instruction = try #require(error.sites.first?.instruction)
+        #expect(
+            error.sites.map(\.description) == [
+                "`on_rename` (section kprobe/__set_task_comm, instruction \(instruction), import_kprobe.bpf.c:12)"
+            ])
+    }
+
+    private static let damagedTypes: [(types: [UInt32], reason: String)] = [
+        // A pointer to a type of no number.
+        ([0, 0x0200_0000, 9], "a type refers to type 9, but the last is 1"),
+        // A struct that states more members than there are.
+        ([0, 0x0400_01f4, 8], "type table of BTF ends (after 12 bytes) where 4 more are needed"),
+        // A kind that nobody defined.
+        ([0, 0x1f00_0000, 0], "type table of BTF has a type of unknown kind 31"),
+        // A name beyond the strings.
+        ([77, 0x0700_0000, 0], "strings of BTF ends (after 1 bytes) where 1 more are needed"),
+    ]
+
+    @Test(arguments: damagedTypes)
+    func damagedTypesAreAnError(types: [UInt32], reason: String) throws {
+        let size = UInt32(types.count * 4)
+        let words: [UInt32] = [0x0001_eb9f, 24, 0, size, size, 1] + types
+        var bytes: [UInt8] = []
+        for word in words { bytes += (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) } }
+        bytes.append(0)
+        do throws(ObjectError) {
+            _ = try BTF(bytes: bytes)
+            Issue.record("read")
+        } catch {
+            #expect(error.message == reason)
+            #expect(error.offset != nil)
+        }
+    }
+
+    // MARK: Helpers
+
+    private func patched(_ fixture: String, _ change: (inout [UInt8]) throws -> Void) throws -> [UInt8] {
+        var bytes = try Fixture.bytes(fixture)
+        try change(&bytes)
+        return bytes
+    }
+
+    /// Where a section's header lies.
+    private func header(_ name: String, in bytes: [UInt8]) throws -> Int {
+        let object = try Object(bytes: bytes, name: "")
+        let section = try #require(object.sections.first { $0.name == name })
+        return Int(bytes.get64(at: 40)) + 64 * section.index.value
+    }
+}
+
+extension [UInt8] {
+    mutating func put16(_ value: UInt16, at position: Int) {
+        for index in 0..<2 { self[position + index] = UInt8(truncatingIfNeeded: value >> UInt16(8 * index)) }
+    }
+
+    mutating func put64(_ value: UInt64, at position: Int) {
+        for index in 0..<8 { self[position + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index)) }
+    }
+
+    func get64(at position: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(self[position + $1]) << UInt64(8 * $1) }
+    }
+
+    /// Renames every occurrence of a string with its end; the new name is as long as the old.
+    mutating func replaceName(of old: String, with new: String) {
+        let old = Array(old.utf8) + [0]
+        let new = Array(new.utf8) + [0]
+        for start in indices where start + old.count <= count && Array(self[start..<(start + old.count)]) == old {
+            replaceSubrange(start..<(start + old.count), with: new)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+import TestFixtures
+import Testing
+
+/// What reading real objects finds.
+@Suite struct ObjectTests {
+    @Test func aLibraryExportsItsGlobalFunctionsAndNothingElse() throws {
+        let object = try Object(fixture: "subprog")
+        #expect(object.isLibrary)
+        #expect(object.exports.map(\.name) == ["bpf_subprog", "bpf_subprog_total", "bpf_subprog_scale"])
+        #expect(object.imports.isEmpty)
+        #expect(object.license == "Dual BSD/GPL")
+        let roles = Dictionary(uniqueKeysWithValues: object.functions.map { ($0.name, $0.role) })
+        #expect(roles["count"] == .static)
+        #expect(roles["clamp"] == .hidden)
+        #expect(roles["bpf_subprog"] == .exported)
+    }
+
+    @Test func exportsShowTheirPrototypes() throws {
+        let object = try Object(fixture: "subprog")
+        #expect(
+            object.exports.map { "\($0.prototype)" } == [
+                "int bpf_subprog(int kind, const struct event *event)", "unsigned long bpf_subprog_total(void)",
+                "int bpf_subprog_scale(int value, unsigned short factor)",
+            ])
+    }
+
+    @Test(arguments: [
+        ("import_kprobe", "kprobe/__set_task_comm", "kprobe"),
+        ("import_tracepoint", "tracepoint/sched/sched_switch", "tracepoint"),
+        ("import_cgroup", "cgroup_skb/ingress", "cgroup_skb"), ("import_xdp", "xdp", "xdp"),
+        ("import_tc", "tc", "sched_cls"), ("import_socket", "socket", "socket_filter"),
+    ])
+    func anEntryProgramHasTheTypeOfItsSection(fixture: String, section: String, type: String) throws {
+        let object = try Object(fixture: fixture)
+        #expect(object.entryPrograms.map(\.sectionName) == [section])
+        #expect(object.entryPrograms.map(\.programType) == [type])
+    }
+
+    @Test func anImportTellsEveryPlaceThatUsesIt() throws {
+        let object = try Object(fixture: "import_socket")
+        let places = Dictionary(uniqueKeysWithValues: object.imports.map { ($0.name, $0.sites.map(\.function)) })
+        #expect(places == ["bpf_subprog": ["filter", "filter"], "bpf_subprog_scale": ["twice"]])
+        let site = try #require(object.imports.first { $0.name == "bpf_subprog_scale" }?.sites.first)
+        #expect(site.description == "`twice` (section .text, instruction \(site.instruction), import_socket.bpf.c:9)")
+    }
+
+    @Test func anImportShowsWhatItWasDeclaredAs() throws {
+        let object = try Object(fixture: "import_kprobe")
+        #expect(object.imports.map { "\($0.prototype)" } == ["int bpf_subprog(int, const struct event *)"])
+        #expect(!object.imports[0].isWeak)
+    }
+
+    @Test func aWeakImportIsMarkedAndTellsCallAndAddressApart() throws {
+        let object = try Object(fixture: "weak")
+        let wanted = try #require(object.imports.first)
+        #expect(wanted.isWeak)
+        #expect(wanted.sites.map(\.use) == [.address, .call])
+    }
+
+    @Test func externsThatLibbpfResolvesAreNotImports() throws {
+        let object = try Object(fixture: "externs")
+        #expect(object.imports.map(\.name) == ["bpf_subprog_scale"])
+    }
+
+    @Test func theCallGraphFollowsCallsWithAndWithoutRelocation() throws {
+        let object = try Object(fixture: "subprog")
+        func reachable(_ name: String) throws -> Set<String> {
+            let index = try #require(object.functions.firstIndex { $0.name == name })
+            return Set(object.reachableFunctions(from: index).map { object.functions[$0].name })
+        }
+        #expect(try reachable("bpf_subprog") == ["bpf_subprog", "count", "clamp"])
+        #expect(try reachable("bpf_subprog_scale") == ["bpf_subprog_scale", "clamp"])
+        #expect(try reachable("count") == ["count"])
+        let importer = try Object(fixture: "import_socket")
+        let filter = try #require(importer.functions.firstIndex { $0.name == "filter" })
+        #expect(importer.reachableFunctions(from: filter).map { importer.functions[$0].name } == ["twice", "filter"])
+    }
+
+    @Test func everyFixtureCanBeRead() throws {
+        #expect(!Fixture.names.isEmpty)
+        for name in Fixture.names { _ = try Object(fixture: name) }
+    }
+}
