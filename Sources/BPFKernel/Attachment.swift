@@ -68,9 +68,15 @@ public final class Attachment: @unchecked Sendable {
     }
 
     deinit {
-        // libbpf would disable the perf event of a pinned link along with its own handle.
-        if isPinned { bpf_link__disconnect(pointer) }
+        guard isPinned else {
+            bpf_link__destroy(pointer)
+            return
+        }
+        // libbpf would disable a link's perf event along with its own handle; disconnected, it does not even close the link.
+        let own = descriptor
+        bpf_link__disconnect(pointer)
         bpf_link__destroy(pointer)
+        close(own)
     }
 
     var descriptor: CInt { bpf_link__fd(pointer) }

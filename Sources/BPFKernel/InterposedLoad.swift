@@ -39,10 +39,7 @@ final class InterposedLoad {
         self.options = options
     }
 
-    /// libbpf keeps handlers in one table for the whole process, without locks.
-    static let handlerTable = Mutex(())
-
-    /// Registers the handler for each section; to be called before the object is opened, within ``handlerTable``'s lock.
+    /// Registers the handler for each section; to be called before the object is opened, within ``HandlerTable``'s lock.
     func register(_ sections: [String: SectionType]) throws(CallFailure) {
         for (section, type) in sections.sorted(by: { $0.key < $1.key }) {
             var handler = libbpf_prog_handler_opts()
@@ -172,6 +169,27 @@ final class InterposedLoad {
             let number = program.number
             // A courtesy to tools: libbpf, too, goes on if the kernel refuses.
             _ = try? libbpfCall { bpf_prog_bind_map(number, bpf_map__fd(next), nil) }
+        }
+    }
+}
+
+/// libbpf keeps section handlers in one table for the whole process, without locks: whatever reads or changes it takes turns.
+/// An object must not be opened while another one's handlers are there: it would get them, too.
+enum HandlerTable {
+    private static let turn = Mutex(())
+
+    /// libbpf before 1.3 frees the table when its last handler goes, and uses it again afterwards ("libbpf: Fix realloc API
+    /// handling in zero-sized edge cases"). A handler for a section that no object has keeps it from becoming empty.
+    private static let sentinel: Void = {
+        var handler = libbpf_prog_handler_opts()
+        handler.sz = MemoryLayout<libbpf_prog_handler_opts>.size
+        _ = libbpf_register_prog_handler("bpflink/none", BPF_PROG_TYPE_UNSPEC, bpf_attach_type(0), &handler)
+    }()
+
+    static func locked<Result>(_ body: () throws(KernelError) -> Result) throws(KernelError) -> Result {
+        try turn.withLock { _ throws(KernelError) -> Result in
+            sentinel
+            return try body()
         }
     }
 }

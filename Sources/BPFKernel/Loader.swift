@@ -55,7 +55,9 @@ public enum Loader {
     private static func programs(
         of plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
-        guard needsFunctionCalls(plan, options) else { return try loadByLibbpf(plan, options) }
+        guard needsFunctionCalls(plan, options) else {
+            return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in try loadByLibbpf(plan, options) }
+        }
         return try loadInterposed(plan, providers: providers, options: options)
     }
 
@@ -91,7 +93,7 @@ public enum Loader {
     ) throws(KernelError) -> LoadedObject {
         let sections = try sectionTypes(of: plan, options: options)
         let load = InterposedLoad(plan: plan, providers: providers, options: options)
-        return try InterposedLoad.handlerTable.withLock { _ throws(KernelError) -> LoadedObject in
+        return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in
             defer { load.unregister() }
             do throws(CallFailure) {
                 try load.register(sections)

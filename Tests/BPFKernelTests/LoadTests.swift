@@ -1,214 +1,196 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import BPFLinker
+import BPFObject
 import CLibbpf
 import Glibc
+import SystemPackage
 import TestFixtures
 import Testing
 
 @testable import BPFKernel
 
-/// Loading on whatever kernel runs: nothing here needs FD + name calls.
-@Suite(.serialized, .enabled(if: isRoot, "loading programs takes root")) struct LoadTests {
-    /// bpflink in libbpf's place makes the very program that libbpf alone makes.
-    @Test(arguments: ["plain", "attachable"])
-    func bothWaysLoadTheSameProgram(name: String) throws {
-        let plan = try Fixture.plan(name)
-        let plain = try Loader.load(plan, providers: [], options: LoadOptions())
-        let interposed = try Loader.loadInterposed(plan, providers: [], options: LoadOptions())
-        #expect(plain.programs.count == interposed.programs.count)
-        #expect(plain.maps.map(\.name) == interposed.maps.map(\.name))
-        for (one, other) in zip(plain.programs, interposed.programs) {
-            #expect(one.name == other.name)
-            #expect(one.info.type == other.info.type)
-            #expect(one.info.tag == other.info.tag)
-            #expect(one.info.functions == other.info.functions)
-            #expect(one.info.translatedLength == other.info.translatedLength)
-            #expect(one.info.jitedLengths == other.info.jitedLengths)
-            #expect(one.info.verifiedInstructions == other.info.verifiedInstructions)
-            #expect(one.info.mapIDs.count == other.info.mapIDs.count)
-            #expect(one.info.btfID != nil && other.info.btfID != nil)
-        }
-    }
+/// What asks the running kernel does so one test after the other; nothing here needs a kernel with FD + name calls.
+@Suite(.serialized, .enabled(if: isRoot, "loading programs takes root")) enum RunningKernel {}
 
-    @Test(arguments: [false, true])
-    func aRefusedProgramLeavesNothingBehind(interposed: Bool) throws {
-        let pins = try ScratchPins("refused")
-        var options = LoadOptions()
-        options.pin = "\(pins.path)/deeper/still"
-        let plan = try Fixture.plan("refused")
-        let error = try kernelError {
-            _ = interposed
-                ? try Loader.loadInterposed(plan, providers: [], options: options)
-                : try Loader.load(plan, providers: [], options: options)
-        }
-        #expect(error.code == .verifier)
-        #expect(error.message.contains("`rejected`"))
-        #expect(error.notes.last?.contains("invalid mem access") == true)
-        #expect(error.verifierLog?.text.contains("processed") == true)
-
-        #expect(!(try OpenProgram.all().contains { ["accepted", "rejected"].contains($0.info.name) }))
-        #expect(!(try mapNames().contains("refused_map")))
-        #expect(try PinPath.entries(of: pins.path).isEmpty)
-    }
-
-    /// The verifier's log does not fit the first buffer: 64 KiB hold some 1000 instructions' worth.
-    @Test func theLogBufferGrows() throws {
-        let scalar = bpf_insn(code: UInt8(BPF_ALU64 | BPF_ADD), dst_reg: 0, src_reg: 0, off: 0, imm: 1)
-        let load = ProgramLoad(
-            type: ProgramType(rawValue: BPF_PROG_TYPE_SOCKET_FILTER.rawValue), name: "bpflink_long", license: "GPL",
-            instructions: [Instructions.clearResult] + Array(repeating: scalar, count: 50_000) + [Instructions.exit],
-            logLevel: 2)
-        let outcome = try load.run()
-        #expect(outcome.log.text.utf8.count > 1 << 16)
-        #expect(outcome.log.text.contains("processed 50002 insns"))
-    }
-
-    @Test func pinsComeAndGo() throws {
-        let pins = try ScratchPins("pins")
-        var options = LoadOptions()
-        options.pin = "\(pins.path)/one"
-        let id: UInt32
-        do {
-            let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: options)
-            id = loaded.programs[0].info.id
-            #expect(loaded.programs[0].pin == options.pin)
-        }
-        #expect(try OpenProgram.open(.pinned("\(pins.path)/one")).info.id == id)
-
-        let again = try kernelError { _ = try Loader.load(try Fixture.plan("plain"), providers: [], options: options) }
-        #expect(again.code == .pin)
-        #expect(again.message == "\(pins.path)/one exists already")
-
-        let removed = try Unloader.unload("\(pins.path)/one")
-        #expect(removed.map(\.id) == [id])
-        #expect(try PinPath.entries(of: pins.path).isEmpty)
-    }
-
-    @Test func oneProgramGoesIntoADirectoryThatIsThere() throws {
-        let pins = try ScratchPins("directory")
-        var options = LoadOptions()
-        options.pin = pins.path
-        let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: options)
-        #expect(loaded.programs.map(\.pin) == ["\(pins.path)/filter"])
-    }
-
-    /// Attached by libbpf and by bpflink's own rules alike: events are counted, then the pins hold the attachment, then not.
-    @Test(arguments: [false, true])
-    func attachmentsCountAndOutliveTheLoaderByTheirPins(interposed: Bool) throws {
-        let pins = try ScratchPins("attach")
-        let plan = try Fixture.plan("attachable")
-        let targets: [AttachTarget] = [.section, .cgroup(try Self.cgroup())]
-        let map: UInt32
-        do {
-            let loaded = interposed
-                ? try Loader.loadInterposed(plan, providers: [], options: LoadOptions())
-                : try Loader.load(plan, providers: [], options: LoadOptions())
-            map = try #require(loaded.maps.first { $0.name == "hits" }).id
-            #expect(try element(0, ofMap: map) == 0)
-            try loaded.attach(to: targets)
-            try loaded.pin(at: PinPath.layout("\(pins.path)/all", programs: loaded.programs.map(\.name)))
-            #expect(loaded.programs.map(\.attachments.count) == [1, 1])
-        }
-        let calls = try element(0, ofMap: map)
-        let packets = try element(1, ofMap: map)
-        try Self.sendToLoopback()
-        #expect(try element(0, ofMap: map) > calls)
-        #expect(try element(1, ofMap: map) > packets)
-        #expect(
-            try PinPath.entries(of: "\(pins.path)/all") == ["on_call", "on_call_link", "on_packet", "on_packet_link"])
-
-        let number = bpf_map_get_fd_by_id(map)
-        try #require(number >= 0)
-        defer { close(number) }
-        let removed = try Unloader.unload("\(pins.path)/all")
-        #expect(removed.map(\.linkPins.count) == [1, 1])
-        // The links are freed after a grace period.
-        usleep(200_000)
-        let last = try element(1, ofMap: map)
-        try Self.sendToLoopback()
-        #expect(try element(1, ofMap: map) == last)
-    }
-
-    @Test func aProgramThatNoTargetTakesIsAnError() throws {
-        let loaded = try Loader.load(try Fixture.plan("attachable"), providers: [], options: LoadOptions())
-        #expect(try kernelError { try loaded.attach(to: [.section]) }.message.contains("`on_packet` (cgroup_skb)"))
-        #expect(try kernelError { try loaded.attach(to: [.xdp("lo")]) }.message.contains("`xdp=lo`"))
-        #expect(try kernelError { try loaded.attach(to: [.section, .cgroup("/nowhere")]) }.errno == .noSuchFileOrDirectory)
-    }
-
-    @Test func aTypeIsAskedForWhereTheSectionTellsNone() throws {
-        let plan = try Fixture.plan("untyped")
-        let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
-        #expect(error.message.contains("`mine`"))
-        var options = LoadOptions()
-        options.type = SectionType(section: "xdp")
-        for loaded in [
-            try Loader.load(plan, providers: [], options: options),
-            try Loader.loadInterposed(plan, providers: [], options: options),
-        ] {
-            #expect(loaded.programs[0].info.type.description == "xdp")
-        }
-    }
-
-    @Test(arguments: [("relative", "not absolute"), ("/tmp/x", "not in a BPF file system"), ("/sys/fs/bpf/a.b", "has a dot")])
-    func impossiblePinsAreRefusedBeforeLoading(path: String, words: String) throws {
-        var options = LoadOptions()
-        options.pin = path
-        let error = try kernelError { _ = try Loader.load(try Fixture.plan("plain"), providers: [], options: options) }
-        #expect(error.code == .pin)
-        #expect(error.message.contains(words))
-    }
-
-    /// The cgroup v2 hierarchy's root.
-    private static func cgroup() throws -> String {
-        let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-        return try #require(places.first { PinPath.exists("\($0)/cgroup.controllers") }, "no cgroup v2 is mounted")
-    }
-
-    /// One datagram to a port of ours on the loopback interface.
-    private static func sendToLoopback() throws {
-        let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        try #require(socket >= 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let sent = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
-                    && sendto(socket, "x", 1, 0, address, length) == 1
+extension RunningKernel {
+    @Suite struct LoadTests {
+        /// bpflink in libbpf's place makes the very program that libbpf alone makes.
+        @Test(arguments: ["plain", "attachable"])
+        func bothWaysLoadTheSameProgram(name: String) throws {
+            let plan = try Fixture.plan(name)
+            let plain = try Loader.load(plan, providers: [], options: LoadOptions())
+            let interposed = try Loader.loadInterposed(plan, providers: [], options: LoadOptions())
+            #expect(plain.programs.count == interposed.programs.count)
+            #expect(plain.maps.map { $0.name } == interposed.maps.map { $0.name })
+            for (one, other) in zip(plain.programs, interposed.programs) {
+                #expect(one.name == other.name)
+                #expect(one.info.type == other.info.type)
+                #expect(one.info.tag == other.info.tag)
+                #expect(one.info.functions == other.info.functions)
+                #expect(one.info.translatedLength == other.info.translatedLength)
+                #expect(one.info.jitedLengths == other.info.jitedLengths)
+                #expect(one.info.verifiedInstructions == other.info.verifiedInstructions)
+                #expect(one.info.mapIDs.count == other.info.mapIDs.count)
+                #expect(one.info.btfID != nil && other.info.btfID != nil)
             }
         }
-        try #require(sent)
-        var byte: UInt8 = 0
-        #expect(recv(socket, &byte, 1, 0) == 1)
-    }
-}
 
-@Suite(.enabled(if: isRoot, "loading programs takes root")) struct FeatureTests {
-    /// The answer is what loading a library then shows.
-    @Test func theProbeAgreesWithALibrary() throws {
-        let plan = try Fixture.plan("subprog")
-        switch Features.functionCalls() {
-        case .present:
-            let loaded = try Loader.load(plan, providers: [], options: LoadOptions())
-            #expect(loaded.programs[0].info.exports.count == plan.object.exports.count)
-        case .absent:
-            let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
-            #expect(error.code == .feature)
-            #expect(error.message.hasPrefix("kernel lacks FD + name calls; boot one with"))
-            #expect(!(try mapNames().contains("counts")))
-        case .cannotTell(let error):
-            Issue.record("root cannot tell: \(error)")
+        @Test(arguments: [false, true])
+        func aRefusedProgramLeavesNothingBehind(interposed: Bool) throws {
+            let pins = try ScratchPins("refused")
+            var options = LoadOptions()
+            options.pin = "\(pins.path)/deeper/still"
+            let plan = try Fixture.plan("refused")
+            let error = try kernelError {
+                _ = interposed
+                    ? try Loader.loadInterposed(plan, providers: [], options: options)
+                    : try Loader.load(plan, providers: [], options: options)
+            }
+            #expect(error.code == .verifier)
+            #expect(error.message.contains("`rejected`"))
+            #expect(error.notes.last?.contains("invalid mem access") == true)
+            #expect(error.verifierLog?.text.contains("processed") == true)
+
+            #expect(!(try OpenProgram.all().contains { ["accepted", "rejected"].contains($0.info.name) }))
+            // Maps are freed after a grace period.
+            for _ in 0..<100 where try mapNames().contains("refused_map") { usleep(10_000) }
+            #expect(!(try mapNames().contains("refused_map")))
+            #expect(try PinPath.entries(of: pins.path).isEmpty)
         }
-    }
 
-    @Test func aProgramWithoutExportsIsNoProvider() throws {
-        let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: LoadOptions())
-        let program = try OpenProgram.open(.id(loaded.programs[0].info.id))
-        let error = try kernelError { _ = try program.providerSnapshot(namedAs: .id(program.info.id)) }
-        #expect(error.code == (Features.functionCalls() == .present ? .notAProvider : .feature))
+        /// The verifier's log does not fit the first buffer: 64 KiB hold some 1000 instructions' worth.
+        @Test func theLogBufferGrows() throws {
+            let scalar = bpf_insn(code: UInt8(BPF_ALU64 | BPF_ADD), dst_reg: 0, src_reg: 0, off: 0, imm: 1)
+            let load = ProgramLoad(
+                type: ProgramType(rawValue: BPF_PROG_TYPE_SOCKET_FILTER.rawValue), name: "bpflink_long", license: "GPL",
+                instructions: [Instructions.clearResult] + Array(repeating: scalar, count: 50_000) + [Instructions.exit],
+                logLevel: 2)
+            let outcome = try load.run()
+            #expect(outcome.log.text.utf8.count > 1 << 16)
+            #expect(outcome.log.text.contains("processed 50002 insns"))
+        }
+
+        @Test func pinsComeAndGo() throws {
+            let pins = try ScratchPins("pins")
+            var options = LoadOptions()
+            options.pin = "\(pins.path)/one"
+            let id: UInt32
+            do {
+                let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: options)
+                id = loaded.programs[0].info.id
+                #expect(loaded.programs[0].pin == options.pin)
+            }
+            #expect(try OpenProgram.open(.pinned("\(pins.path)/one")).info.id == id)
+
+            let again = try kernelError { _ = try Loader.load(try Fixture.plan("plain"), providers: [], options: options) }
+            #expect(again.code == .pin)
+            #expect(again.message == "\(pins.path)/one exists already")
+
+            let removed = try Unloader.unload("\(pins.path)/one")
+            #expect(removed.map { $0.id } == [id])
+            #expect(try PinPath.entries(of: pins.path).isEmpty)
+        }
+
+        @Test func oneProgramGoesIntoADirectoryThatIsThere() throws {
+            let pins = try ScratchPins("directory")
+            var options = LoadOptions()
+            options.pin = pins.path
+            let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: options)
+            #expect(loaded.programs.map { $0.pin } == ["\(pins.path)/filter"])
+        }
+
+        /// Attached by libbpf and by bpflink's own rules alike: events are counted, then the pins hold the attachment, then not.
+        @Test(arguments: [false, true])
+        func attachmentsCountAndOutliveTheLoaderByTheirPins(interposed: Bool) throws {
+            let pins = try ScratchPins("attach")
+            let plan = try Fixture.plan("attachable")
+            let targets: [AttachTarget] = [.section, .cgroup(try Self.cgroup())]
+            let map: UInt32
+            do {
+                let loaded = interposed
+                    ? try Loader.loadInterposed(plan, providers: [], options: LoadOptions())
+                    : try Loader.load(plan, providers: [], options: LoadOptions())
+                map = try #require(loaded.maps.first { $0.name == "hits" }).id
+                #expect(try element(0, ofMap: map) == 0)
+                try loaded.attach(to: targets)
+                try loaded.pin(at: PinPath.layout("\(pins.path)/all", programs: loaded.programs.map { $0.name }))
+                #expect(loaded.programs.map { $0.attachments.count } == [1, 1])
+            }
+            let calls = try element(0, ofMap: map)
+            let packets = try element(1, ofMap: map)
+            try Self.sendToLoopback()
+            #expect(try element(0, ofMap: map) > calls)
+            #expect(try element(1, ofMap: map) > packets)
+            #expect(
+                try PinPath.entries(of: "\(pins.path)/all") == ["on_call", "on_call_link", "on_packet", "on_packet_link"])
+
+            let number = bpf_map_get_fd_by_id(map)
+            try #require(number >= 0)
+            defer { close(number) }
+            let removed = try Unloader.unload("\(pins.path)/all")
+            #expect(removed.map { $0.linkPins.count } == [1, 1])
+            // The links are freed after a grace period.
+            usleep(200_000)
+            let last = try element(1, ofMap: map)
+            try Self.sendToLoopback()
+            #expect(try element(1, ofMap: map) == last)
+        }
+
+        @Test func aProgramThatNoTargetTakesIsAnError() throws {
+            let loaded = try Loader.load(try Fixture.plan("attachable"), providers: [], options: LoadOptions())
+            #expect(try kernelError { try loaded.attach(to: [.section]) }.message.contains("`on_packet` (cgroup_skb)"))
+            #expect(try kernelError { try loaded.attach(to: [.xdp("lo")]) }.message.contains("`xdp=lo`"))
+            #expect(try kernelError { try loaded.attach(to: [.section, .cgroup("/nowhere")]) }.errno == .noSuchFileOrDirectory)
+        }
+
+        @Test func aTypeIsAskedForWhereTheSectionTellsNone() throws {
+            let plan = try Fixture.plan("untyped")
+            let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
+            #expect(error.message.contains("`mine`"))
+            var options = LoadOptions()
+            options.type = SectionType(section: "xdp")
+            for loaded in [
+                try Loader.load(plan, providers: [], options: options),
+                try Loader.loadInterposed(plan, providers: [], options: options),
+            ] {
+                #expect(loaded.programs[0].info.type.description == "xdp")
+            }
+        }
+
+        @Test(arguments: [("relative", "not absolute"), ("/tmp/x", "not in a BPF file system"), ("/sys/fs/bpf/a.b", "has a dot")])
+        func impossiblePinsAreRefusedBeforeLoading(path: String, words: String) throws {
+            var options = LoadOptions()
+            options.pin = path
+            let error = try kernelError { _ = try Loader.load(try Fixture.plan("plain"), providers: [], options: options) }
+            #expect(error.code == .pin)
+            #expect(error.message.contains(words))
+        }
+
+        /// The cgroup v2 hierarchy's root.
+        private static func cgroup() throws -> String {
+            let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+            return try #require(places.first { PinPath.exists("\($0)/cgroup.controllers") }, "no cgroup v2 is mounted")
+        }
+
+        /// One datagram to a port of ours on the loopback interface.
+        private static func sendToLoopback() throws {
+            let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+            try #require(socket >= 0)
+            defer { close(socket) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let sent = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
+                        && sendto(socket, "x", 1, 0, address, length) == 1
+                }
+            }
+            try #require(sent)
+            var byte: UInt8 = 0
+            #expect(recv(socket, &byte, 1, 0) == 1)
+        }
     }
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFLinker
+import BPFObject
+import TestFixtures
+import Testing
+
+@testable import BPFKernel
+
+extension RunningKernel {
+    @Suite struct FeatureTests {
+        /// The answer is what loading a library then shows.
+        @Test func theProbeAgreesWithALibrary() throws {
+            let plan = try Fixture.plan("subprog")
+            switch Features.functionCalls() {
+            case .present:
+                let loaded = try Loader.load(plan, providers: [], options: LoadOptions())
+                #expect(loaded.programs[0].info.exports.count == plan.object.exports.count)
+            case .absent:
+                let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
+                #expect(error.code == .feature)
+                #expect(error.message.hasPrefix("kernel lacks FD + name calls; boot one with"))
+                #expect(!(try mapNames().contains("counts")))
+            case .cannotTell(let error):
+                Issue.record("root cannot tell: \(error)")
+            }
+        }
+
+        @Test func aProgramWithoutExportsIsNoProvider() throws {
+            let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: LoadOptions())
+            let program = try OpenProgram.open(.id(loaded.programs[0].info.id))
+            let error = try kernelError { _ = try program.providerSnapshot(namedAs: .id(program.info.id)) }
+            #expect(error.code == (Features.functionCalls() == .present ? .notAProvider : .feature))
+        }
+    }
+}
