@@ -6,6 +6,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bpflink
+# What is built from this tree; another directory can be named to leave .build alone.
+build=${BPFLINK_BUILD:-$root/.build}
 # The series; another directory can be named to try the scripts on.
 series=${BPFLINK_SERIES:-$root/KernelPatches/linux-7.3}
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+/* An importer: the scheduler goes from one task to the next. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "library.h"
+
+/* /sys/kernel/tracing/events/sched/sched_switch/format */
+struct sched_switch_args {
+	unsigned long long common;
+	char prev_comm[16];
+	int prev_pid;
+	int prev_prio;
+	long prev_state;
+	char next_comm[16];
+	int next_pid;
+	int next_prio;
+};
+
+SEC("tracepoint/sched/sched_switch")
+int on_switch(struct sched_switch_args *ctx)
+{
+	bpf_subprog(KIND_SWITCH, ctx->next_pid);
+	return 0;
+}
+
+#ifndef COPY
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+#endif
