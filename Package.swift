@@ -50,7 +50,9 @@ let package = Package(
         .target(name: "VMProtocol", swiftSettings: strict),
         .target(name: "VMRunner", dependencies: ["VMProtocol", "CLinuxSystem", systemPackage], swiftSettings: strict),
         .executableTarget(name: "bpflink-vm", dependencies: ["VMRunner", argumentParser], swiftSettings: strict),
-        .executableTarget(name: "bpflink-vm-guest", dependencies: ["VMProtocol", "CLinuxSystem"], swiftSettings: strict),
+        .executableTarget(name: "bpflink-vm-guest", dependencies: ["VMProtocol", "CLinuxSystem"], swiftSettings: strict,
+            // Every byte of it goes into every machine's memory and snapshot.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]),
 
         // The integration suite: an executable that runs inside the booted kernel.
         .executableTarget(
@@ -68,6 +70,8 @@ let package = Package(
             name: "BPFKernelTests",
             dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "TestFixtures", systemPackage],
             swiftSettings: strict),
+        // The bpflink command itself, on whatever kernel runs.
+        .testTarget(name: "HostTests", dependencies: ["bpflink", "TestFixtures"], swiftSettings: strict),
         .testTarget(name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands"], swiftSettings: strict),
         .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

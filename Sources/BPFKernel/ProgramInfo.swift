@@ -23,6 +23,11 @@ public struct ProgramInfo: Sendable, Equatable {
         public var programID: UInt32
         /// BTF id of the FUNC in the provider's BTF.
         public var typeID: UInt32
+
+        public init(programID: UInt32, typeID: UInt32) {
+            self.programID = programID
+            self.typeID = typeID
+        }
     }
 
     /// A function of the program: its entry function or a subprogram.

@@ -78,8 +78,10 @@ extension LoadCommand {
         var lines: [String] = []
         var programs: [JSONValue] = []
         for program in loaded.programs {
-            let exports = program.info.exports.isEmpty ? [] : plan.object.exports
-            let imports = plan.bindings.filter { $0.isUsed(by: program, in: plan) }
+            let exports = plan.object.exports.filter { export in
+                program.info.exports.contains { $0.typeID == export.typeID.value }
+            }
+            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) }
             let number = inherited.first { $0.program == program.name }?.descriptor
             lines.append(
                 "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
@@ -119,27 +121,10 @@ extension LoadCommand {
 }
 
 extension Binding {
-    /// Whether the import is used by the program or by what it calls.
-    fileprivate func isUsed(by program: LoadedProgram, in plan: LinkPlan) -> Bool {
-        guard case .export(_, let slot) = target else { return false }
-        let provider = plan.providers[slot.value].id
-        return program.info.imports.contains { $0.programID == provider }
-            && plan.object.reaches(import: self.import, from: program)
-    }
-}
-
-extension Object {
-    /// Whether a program's call graph contains a use of the import.
-    fileprivate func reaches(import wanted: Import, from program: LoadedProgram) -> Bool {
-        guard !program.isSynthetic else { return true }
-        let users = Set(wanted.sites.map(\.function))
-        var reached: Set<Int> = []
-        var pending = functions.indices.filter { functions[$0].name == program.name }
-        while let function = pending.popLast() {
-            if users.contains(functions[function].name) { return true }
-            guard reached.insert(function).inserted else { continue }
-            pending += calls.filter { $0.caller == function }.map(\.callee)
-        }
-        return false
+    /// Whether the kernel says that the program imports it.
+    fileprivate func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
+        guard case .export(let export, let slot) = target else { return false }
+        let record = ProgramInfo.Import(programID: plan.providers[slot.value].id, typeID: export.typeID.value)
+        return program.imports.contains(record)
     }
 }
