@@ -35,30 +35,33 @@ public enum Base64 {
 
     /// Nil if `text` is not base 64.
     public static func decode(_ text: String) -> [UInt8]? {
-        let characters = Array(text.utf8)
-        guard characters.count % 4 == 0 else { return nil }
-        var padding = 0
-        while padding < 2, padding < characters.count, characters[characters.count - 1 - padding] == UInt8(ascii: "=") {
-            padding += 1
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(characters.count / 4 * 3)
-        var group: UInt32 = 0
-        for (index, character) in characters.enumerated() {
-            var value: UInt8 = 0
-            if index < characters.count - padding {
-                value = values[Int(character)]
-                guard value != 0xff else { return nil }
+        var text = text
+        return text.withUTF8 { characters -> [UInt8]? in
+            guard characters.count % 4 == 0 else { return nil }
+            var padding = 0
+            while padding < min(2, characters.count), characters[characters.count - 1 - padding] == UInt8(ascii: "=") {
+                padding += 1
             }
-            group = group << 6 | UInt32(value)
-            if index % 4 == 3 {
-                bytes.append(UInt8(truncatingIfNeeded: group >> 16))
-                bytes.append(UInt8(truncatingIfNeeded: group >> 8))
-                bytes.append(UInt8(truncatingIfNeeded: group))
-                group = 0
+            let significant = characters.count - padding
+            var isValid = true
+            let bytes = values.withUnsafeBufferPointer { values in
+                [UInt8](unsafeUninitializedCapacity: characters.count / 4 * 3) { bytes, count in
+                    for start in stride(from: 0, to: characters.count, by: 4) {
+                        var group: UInt32 = 0
+                        for index in start..<start + 4 {
+                            let value = index < significant ? values[Int(characters[index])] : 0
+                            isValid = isValid && value != 0xff
+                            group = group << 6 | UInt32(value)
+                        }
+                        bytes[count] = UInt8(truncatingIfNeeded: group >> 16)
+                        bytes[count + 1] = UInt8(truncatingIfNeeded: group >> 8)
+                        bytes[count + 2] = UInt8(truncatingIfNeeded: group)
+                        count += 3
+                    }
+                    count -= padding
+                }
             }
+            return isValid ? bytes : nil
         }
-        bytes.removeLast(padding)
-        return bytes
     }
 }

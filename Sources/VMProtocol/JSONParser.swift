@@ -12,8 +12,8 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
 
 extension JSON {
     /// Reads exactly one value; white space around it is allowed, anything else after it is an error.
-    public init(parsing bytes: some Sequence<UInt8>) throws(JSONError) {
-        var parser = JSONParser(bytes: Array(bytes))
+    public init(parsing bytes: [UInt8]) throws(JSONError) {
+        var parser = JSONParser(bytes: bytes)
         self = try parser.document()
     }
 }
@@ -105,7 +105,7 @@ private struct JSONParser {
 
     private mutating func number() throws(JSONError) -> JSON {
         let start = position
-        while let byte = next, "+-.eE0123456789".utf8.contains(byte) { position += 1 }
+        while let byte = next, JSONParser.isNumeric(byte) { position += 1 }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if let value = Int(text) { return .integer(value) }
         if let value = Double(text) { return .number(value) }
@@ -113,16 +113,33 @@ private struct JSONParser {
         throw failure("expected a value")
     }
 
+    private static func isNumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
+        }
+    }
+
     private mutating func string() throws(JSONError) -> String {
         position += 1
         var text: [UInt8] = []
         while let byte = next {
+            // Most strings have no escapes: take what comes before the next special byte at once.
+            if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
+                let start = position
+                while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+                    position += 1
+                }
+                text += bytes[start..<position]
+                continue
+            }
             position += 1
             switch byte {
             case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
             case UInt8(ascii: "\\"): try escape(into: &text)
-            case 0..<0x20: throw failure("expected a string without control characters")
-            default: text.append(byte)
+            default: throw failure("expected a string without control characters")
             }
         }
         throw failure("expected the end of the string")

@@ -14,15 +14,15 @@ public struct LineBuffer: Sendable {
 
     /// Takes bytes in and returns the lines that they complete, without their line feeds.
     /// - Throws: `ProtocolError` if a line grows beyond `longestLine` bytes.
-    public mutating func append(_ bytes: some Collection<UInt8>) throws(ProtocolError) -> [[UInt8]] {
+    public mutating func append(_ bytes: [UInt8]) throws(ProtocolError) -> [[UInt8]] {
         var lines: [[UInt8]] = []
-        var rest = bytes[...]
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            lines.append(pending + rest[..<end])
+        var start = 0
+        for end in bytes.indices where bytes[end] == UInt8(ascii: "\n") {
+            lines.append(pending + bytes[start..<end])
             pending.removeAll(keepingCapacity: true)
-            rest = rest[rest.index(after: end)...]
+            start = end + 1
         }
-        pending += rest
+        pending += bytes[start...]
         guard pending.count <= LineBuffer.longestLine else {
             throw ProtocolError("a line of more than \(LineBuffer.longestLine) bytes")
         }

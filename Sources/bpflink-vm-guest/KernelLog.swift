@@ -37,10 +37,9 @@ struct KernelLog: ~Copyable {
 
     /// "priority,sequence,microseconds,flags[,…];text\n KEY=value…": Documentation/ABI/testing/dev-kmsg.
     static func parse(_ record: [UInt8]) -> GuestMessage {
-        let text = String(decoding: record, as: UTF8.self)
-        let parts = text.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
-        let priority = parts[0].split(separator: ",").first.flatMap { Int($0) } ?? 4
-        let line = parts.count > 1 ? parts[1].prefix { $0 != "\n" } : parts[0]
-        return .kernel(level: priority & 7, text: String(line))
+        let separator = record.firstIndex(of: UInt8(ascii: ";")) ?? record.startIndex
+        let priority = Int(String(decoding: record[..<separator].prefix { $0 != UInt8(ascii: ",") }, as: UTF8.self)) ?? 4
+        let line = record[separator...].dropFirst().prefix { $0 != UInt8(ascii: "\n") }
+        return .kernel(level: priority & 7, text: String(decoding: line, as: UTF8.self))
     }
 }

@@ -49,8 +49,7 @@ func readText(_ path: String) -> String? {
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     guard let bytes = (try? readAvailable(descriptor, capacity: 4096)) ?? nil else { return nil }
-    let text = String(decoding: bytes, as: UTF8.self)
-    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    return String(decoding: bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...], as: UTF8.self)
 }
 
 /// Names in a directory, without `.` and `..`; empty if it cannot be read.

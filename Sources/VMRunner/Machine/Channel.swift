@@ -72,7 +72,7 @@ struct Channel: ~Copyable {
         while isOpen {
             let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
-                lines += try incoming.append(chunk[..<count])
+                lines += try incoming.append(Array(chunk[..<count]))
                 if count < chunk.count { break }
             } else if count < 0 && errno == EINTR {
                 continue

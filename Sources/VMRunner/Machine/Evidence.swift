@@ -61,7 +61,8 @@ struct Evidence: Sendable {
     var kernelLog: [String] = []
     /// The console's size when the deadline expired.
     var consoleAtExpiry = 0
-    private var nextSequence: Int
+    /// The number that the agent's next record must have.
+    private(set) var nextSequence: Int
 
     /// - Parameter nextSequence: the number of the first record that is to come.
     init(nextSequence: Int = 0) { self.nextSequence = nextSequence }

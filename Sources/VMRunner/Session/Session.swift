@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import Glibc
 import VMProtocol
 
 /// One machine from its boot to its end, with everything that is learnt about it on the way.
@@ -47,21 +48,24 @@ final class Session {
         }
     }
 
-    /// Continues a machine from a snapshot that was taken right after its agent's hello.
+    /// Continues a machine from a snapshot.
     static func restore(
-        _ configuration: MachineConfiguration, directory: String, snapshot: Int32, kernelRelease: String,
-        rules: SplatRules, limits: Limits = Limits()
+        _ configuration: MachineConfiguration, directory: String, snapshot: Snapshot, rules: SplatRules,
+        limits: Limits = Limits()
     ) throws(RunnerError) -> Session {
-        var evidence = Evidence(nextSequence: 1)
-        evidence.kernelRelease = kernelRelease
-        let machine = try Machine(configuration, directory: directory, snapshot: snapshot)
+        var evidence = Evidence(nextSequence: snapshot.nextSequence)
+        evidence.kernelRelease = snapshot.kernelRelease
+        let state = open(snapshot.statePath, O_RDONLY | O_CLOEXEC)
+        guard state >= 0 else { throw RunnerError("cannot read \(snapshot.statePath)") }
+        defer { close(state) }
+        let machine = try Machine(configuration, directory: directory, snapshot: state)
         return Session(machine: machine, evidence: evidence, rules: rules, limits: limits)
     }
 
-    /// A fault that the kernel reported while it booted.
-    func bootFailure() -> Failure? {
+    /// What has gone wrong up to now, in a machine that is to live on.
+    func failureSoFar() -> Failure? {
         var sofar = evidence
-        (sofar.expectsEnd, sofar.expectsBye) = (false, false)
+        sofar.expectsBye = false
         return sofar.failure(console: machine.console(), rules: rules)
     }
 

@@ -9,6 +9,8 @@ struct Snapshot: Sendable {
     /// QEMU's migration stream.
     var statePath: String
     var kernelRelease: String
+    /// The number of the agent's next record.
+    var nextSequence: Int
 
     /// How many are kept in the cache.
     static let kept = 6
@@ -27,33 +29,45 @@ struct Snapshot: Sendable {
         let directory = try cache.directory("snapshots")
         let path = "\(directory)/\(key)"
         return try holdingLock("\(path).lock") {
-            if let release = try? Files.text("\(path)/release") {
+            if let snapshot = Snapshot(directory: path) {
                 utimes(path, nil)
-                return Snapshot(statePath: "\(path)/state", kernelRelease: release)
+                return snapshot
             }
-            let release = try take(configuration, to: path, rules: rules, note: note)
+            try take(configuration, to: path, rules: rules, note: note)
             cache.prune("snapshots", keeping: kept)
-            return Snapshot(statePath: "\(path)/state", kernelRelease: release)
+            guard let snapshot = Snapshot(directory: path) else { throw RunnerError("cannot read \(path)") }
+            return snapshot
         }
     }
 
+    /// Reads what `take` wrote; nil if it is not there.
+    private init?(directory: String) {
+        guard let text = try? Files.text("\(directory)/about.json"), let json = try? JSON(parsing: Array(text.utf8)),
+            let release = json["kernel"]?.stringValue, let sequence = json["nextSequence"]?.integerValue
+        else { return nil }
+        (statePath, kernelRelease, nextSequence) = ("\(directory)/state", release, sequence)
+    }
+
     /// Boots the machine and writes its snapshot to the directory `path`, whole or not at all.
-    /// - Returns: the kernel's release.
     private static func take(
         _ configuration: MachineConfiguration, to path: String, rules: SplatRules, note: (String) -> Void
-    ) throws -> String {
+    ) throws {
         let work = try Files.makeTemporaryDirectory()
         defer { Files.remove(work) }
         let unfinished = "\(path).\(getpid()).new"
         try Files.makeDirectory(unfinished)
         defer { Files.remove(unfinished) }
         let session = try Session.boot(configuration, directory: work, rules: rules, note: note)
-        if let failure = session.bootFailure() { throw failure }
+        // The first job is slow: the agent's code has not run before. So it runs once before it is saved.
+        session.run(Job(id: "rehearsal", arguments: ["/init"]), timeout: .seconds(30), streams: .init(output: { _, _ in }))
+        if let failure = session.failureSoFar() { throw failure }
         try session.save(to: "\(unfinished)/state")
-        let release = session.evidence.kernelRelease ?? ""
-        try Files.write(release.utf8, to: "\(unfinished)/release")
+        let about: JSON = [
+            "kernel": .string(session.evidence.kernelRelease ?? ""),
+            "nextSequence": .integer(session.evidence.nextSequence),
+        ]
+        try Files.write(about.description.utf8, to: "\(unfinished)/about.json")
         Files.remove(path)
         try Files.rename(unfinished, to: path)
-        return release
     }
 }

@@ -185,11 +185,7 @@ extension SuiteRun.Prepared {
                 configuration, kernelDigest: kernelDigest, initramfsDigest: initramfs.digest, rules: rules, cache: cache,
                 note: note)
         }
-        let state = open(snapshot.statePath, O_RDONLY | O_CLOEXEC)
-        guard state >= 0 else { throw RunnerError("cannot read \(snapshot.statePath)") }
-        defer { close(state) }
-        return try Session.restore(
-            configuration, directory: directory, snapshot: state, kernelRelease: snapshot.kernelRelease, rules: rules)
+        return try Session.restore(configuration, directory: directory, snapshot: snapshot, rules: rules)
     }
 }
 
