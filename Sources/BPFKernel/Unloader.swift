@@ -29,6 +29,7 @@ public enum Unloader {
     /// - Throws: ``KernelError`` if the path is no such pin or directory; nothing is removed then.
     public static func unload(_ path: String) throws(KernelError) -> [Unloaded] {
         let path = PinPath.trimmed(path)
+        guard PinPath.exists(path) else { throw KernelError(.notFound, "nothing is pinned at \(path)") }
         let isDirectory = PinPath.isDirectory(path)
         let pins = isDirectory ? try PinPath.entries(of: path).map { "\(path)/\($0)" } : [path]
         let links = isDirectory ? pins.filter { isLink($0) } : try linkPins(of: path)
