@@ -5,7 +5,7 @@ import VMRunner
 
 /// What every command that boots a machine takes.
 struct MachineOptions: ParsableArguments {
-    @Option(help: "The kernel: patched, stock, or a file.")
+    @Option(help: "The kernel: patched, stock, a file, or a name from `kernel list`.")
     var kernel = "patched"
 
     @Option(help: "Number of CPUs.")
@@ -36,6 +36,8 @@ struct Place {
 
 extension MachineOptions {
     func place() throws -> Place {
-        Place(installation: try Installation(), cache: try Cache(), kernel: kernel, accelerator: .tcg)
+        let (installation, cache) = (try Installation(), try Cache())
+        let image = try KernelStore(cache: cache).resolve(kernel, installation: installation)
+        return Place(installation: installation, cache: cache, kernel: image, accelerator: .tcg)
     }
 }

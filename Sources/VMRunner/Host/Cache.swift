@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import Glibc
-
 /// Where the runner keeps what it can make again: `$XDG_CACHE_HOME/bpflink`, by default `~/.cache/bpflink`.
 public struct Cache: Sendable {
     public let root: String
@@ -32,7 +30,7 @@ extension Cache {
         let directory = "\(root)/\(name)"
         let entries = ((try? Files.list(directory)) ?? []).filter { !$0.hasSuffix(".lock") }
         let dated = entries.map { name in
-            (path: "\(directory)/\(name)", time: Files.status("\(directory)/\(name)")?.st_mtim.tv_sec ?? 0)
+            (path: "\(directory)/\(name)", time: Files.modificationTime("\(directory)/\(name)"))
         }
         for entry in dated.sorted(by: { $0.time > $1.time }).dropFirst(count) { Files.remove(entry.path) }
     }

@@ -108,6 +108,9 @@ enum Files {
         }
     }
 
+    /// When a file was last changed, in seconds since 1970; 0 if it is not there.
+    static func modificationTime(_ path: String) -> Int { status(path)?.st_mtim.tv_sec ?? 0 }
+
     /// Says which file this is and whether its content can have changed, without reading it.
     static func signature(_ path: String) throws(RunnerError) -> String {
         guard let status = status(path) else { throw RunnerError("cannot find \(path)") }
