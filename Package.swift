@@ -72,8 +72,10 @@ let package = Package(
             swiftSettings: strict),
         // The bpflink command itself, on whatever kernel runs.
         .testTarget(name: "HostTests", dependencies: ["bpflink", "TestFixtures"], swiftSettings: strict),
-        .testTarget(name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands"], swiftSettings: strict),
+        .testTarget(
+            name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands", "BPFLinker", "BPFObject", "TestFixtures", "bpflink"],
+            exclude: ["Cases"], swiftSettings: strict),
         .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol"], swiftSettings: strict),
-        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", dependencies: ["TestFixtures"], swiftSettings: strict),
     ]
 )

@@ -7,57 +7,81 @@ extension Diagnostic {
     /// A file that is no object, or one that cannot be linked.
     init(_ error: ObjectError, in file: String) {
         self.init(
-            code: error.code.rawValue, "\(file): \(error)", places: Self.places(error.sites), help: error.help.map { [$0] } ?? [])
+            code: error.code.rawValue, "\(file): \(error)", places: Self.places(error.sites),
+            help: error.help.map { [$0] } ?? [],
+            facts: [
+                "offset": error.offset.map { .integer($0.value) }, "cause": error.cause.map(JSONValue.string),
+                "sites": Self.facts(error.sites),
+            ])
     }
 
     /// A reason why an object cannot be linked.
-    init(_ error: LinkError) {
+    ///
+    /// - Parameter object: how the object is named.
+    init(_ error: LinkError, in object: String) {
         switch error {
         case .undefinedImport(let wanted, let searched, let candidates):
             self.init(
-                code: "undefined-import", "undefined import `\(wanted.name)`", places: Self.places(wanted.sites),
-                notes: searched.isEmpty ? ["no provider was named"] : ["searched \(Self.list(searched))"],
-                help: candidates.isEmpty ? ["`--import REF:\(wanted.name)` names the provider"] : Self.help(candidates))
-        case .noSuchExport(let request, _, let candidates):
+                code: "undefined-import", "undefined import `\(wanted.name)` in \(object)",
+                places: Self.places(wanted.sites),
+                notes: [searched.isEmpty ? "no provider was named" : "searched \(Self.list(searched))"],
+                help: candidates.isEmpty
+                    ? ["`--import REF:\(wanted.name)` takes it from a loaded program"] : Self.help(candidates),
+                facts: Self.facts(wanted))
+        case .noSuchExport(let request, let wanted, let candidates):
+            let exports = request.provider.exports.map(\.name)
             self.init(
                 code: "no-such-export", "\(request.provider) exports no `\(request.name)`",
-                notes: ["it exports " + request.provider.exports.map { "`\($0.name)`" }.joined(separator: ", ")],
-                help: Self.help(candidates))
+                places: Self.places(wanted.sites),
+                notes: [exports.isEmpty ? "it exports nothing" : "it exports \(Self.list(exports))"],
+                help: Self.help(candidates), facts: Self.facts(wanted))
         case .notImported(let request, let imports, let similar):
             self.init(
-                code: "not-imported", "`\(request.text)`: the object does not import `\(request.name)`",
-                notes: imports.isEmpty ? ["it imports nothing"] : ["it imports " + imports.map { "`\($0)`" }.joined(separator: ", ")],
-                help: similar.map { "did you mean `\($0)`?" })
+                code: "not-imported", "`--import \(request.text)`: \(object) does not import `\(request.name)`",
+                notes: [imports.isEmpty ? "it imports nothing" : "it imports \(Self.list(imports))"],
+                help: similar.map { "did you mean `\($0)`?" }, facts: ["import": .string(request.name)])
         case .conflictingRequests(let wanted, let requests):
             self.init(
-                code: "conflicting-requests", "`\(wanted.name)` is asked for from several providers",
-                notes: requests.map { "`--import \($0.text)`" }, help: ["keep one of them"])
+                code: "conflicting-requests", "import `\(wanted.name)` in \(object) is asked for from several providers",
+                notes: requests.map { "`--import \($0.text)` names \($0.provider)" }, help: ["keep one of them"],
+                facts: Self.facts(wanted))
         case .ambiguous(let wanted, let providers):
             self.init(
-                code: "ambiguous-import", "several providers export `\(wanted.name)`", places: Self.places(wanted.sites),
-                notes: providers.map { "\($0)" }, help: ["`--import REF:\(wanted.name)` decides"])
+                code: "ambiguous-import", "several providers export `\(wanted.name)`, which \(object) imports",
+                places: Self.places(wanted.sites), notes: providers.map { "\($0) exports it" },
+                help: ["`--import REF:\(wanted.name)` decides"], facts: Self.facts(wanted))
         case .prototypeMismatch(let wanted, let provider, let export, let difference):
             self.init(
-                code: "prototype-mismatch", "`\(wanted.name)` of \(provider) is not what the object was compiled against",
+                code: "prototype-mismatch",
+                "import `\(wanted.name)` in \(object) has another prototype than the export of \(provider)",
                 places: Self.places(wanted.sites),
-                notes: ["expected `\(export.prototype)`", "found    `\(wanted.prototype)`", difference.description])
+                notes: ["expected `\(export.prototype)`", "found    `\(wanted.prototype)`", "\(difference)"],
+                help: ["compile \(object) with the provider's declaration of `\(wanted.name)`"],
+                facts: [
+                    "import": .string(wanted.name), "expected": .string("\(export.prototype)"),
+                    "found": .string("\(wanted.prototype)"), "difference": .string("\(difference)"),
+                    "sites": Self.facts(wanted.sites),
+                ])
         case .unsupportedUse(let wanted, let site, let reason):
             self.init(
-                code: "unsupported-use", "`\(wanted.name)` is used in a way that cannot be linked: \(reason)",
-                places: Self.places([site]))
+                code: "unsupported-use", "import `\(wanted.name)` in \(object) cannot be used like this: \(reason)",
+                places: Self.places([site]), facts: ["import": .string(wanted.name), "sites": Self.facts([site])])
         case .nothingToLoad:
             self.init(
-                code: "nothing-to-load", "the object has no program and exports no function",
-                help: ["global functions are exported; static and hidden ones are not"])
+                code: "nothing-to-load", "\(object) has no program and exports no function",
+                help: ["make a function global, neither `static` nor `__hidden`, to export it"])
         case .tooManyProviders(let count, let limit):
-            self.init(code: "too-many-providers", "\(count) providers are more than the \(limit) that calls can tell apart")
+            self.init(
+                code: "too-many-providers",
+                "\(object) imports from \(count) providers; calls can tell \(limit) apart")
         }
     }
 
     /// At most three places, and how many there are besides.
     private static func places(_ sites: [ImportSite]) -> [String] {
         var places = sites.prefix(3).map { "referenced by \($0)" }
-        if sites.count > 3 { places.append("referenced \(sites.count - 3) more times") }
+        let more = sites.count - places.count
+        if more > 0 { places.append(more == 1 ? "referenced once more" : "referenced \(more) more times") }
         return places
     }
 
@@ -66,9 +90,25 @@ extension Diagnostic {
             + providers.map(\.description).joined(separator: ", ")
     }
 
+    /// Names, as many as a line can take.
+    private static func list(_ names: [String]) -> String {
+        names.prefix(8).map { "`\($0)`" }.joined(separator: ", ")
+            + (names.count > 8 ? " and \(names.count - 8) more" : "")
+    }
+
     private static func help(_ candidates: [LinkError.Candidate]) -> [String] {
-        candidates.prefix(3).map {
-            "did you mean `\($0.export.name)` of \($0.provider.reference)?" + ($0.agrees ? " it has the same type" : "")
+        candidates.map { candidate in
+            let name = "`\(candidate.export.name)` of \(candidate.provider.reference)"
+            if !candidate.isNear { return "\(name) has the same type" }
+            return candidate.agrees ? "did you mean \(name)? it has the same type" : "did you mean \(name)?"
         }
+    }
+
+    private static func facts(_ wanted: Import) -> KeyValuePairs<String, JSONValue?> {
+        ["import": .string(wanted.name), "prototype": .string("\(wanted.prototype)"), "sites": facts(wanted.sites)]
+    }
+
+    private static func facts(_ sites: [ImportSite]) -> JSONValue? {
+        sites.isEmpty ? nil : .array(sites.map(JSONValue.init))
     }
 }

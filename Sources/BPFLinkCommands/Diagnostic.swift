@@ -20,6 +20,8 @@ public struct Diagnostic: Error, Sendable, Equatable {
     public var help: [String] = []
     /// Long texts that only `--debug` and JSON show, by name: the verifier's log, libbpf's messages.
     public var details: [Detail] = []
+    /// What only JSON shows: the facts of the message as values.
+    public var facts: [JSONValue.Member] = []
 
     public struct Detail: Sendable, Equatable {
         public var name: String
@@ -28,7 +30,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
 
     public init(
         _ severity: Severity = .error, code: String, _ message: String, places: [String] = [], notes: [String] = [],
-        help: [String] = [], details: [Detail] = []
+        help: [String] = [], details: [Detail] = [], facts: KeyValuePairs<String, JSONValue?> = [:]
     ) {
         self.severity = severity
         self.code = code
@@ -37,6 +39,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
         self.notes = notes
         self.help = help
         self.details = details
+        self.facts = facts.compactMap { name, value in value.map { JSONValue.Member(name: name, value: $0) } }
     }
 
     /// For people: the message, then places, notes and help on lines of their own.
@@ -72,7 +75,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
         for detail in details {
             add(detail.name.split(separator: " ").joined(separator: "_"), .array(detail.lines.map(JSONValue.string)))
         }
-        return .object(value)
+        return .object(value + facts)
     }
 }
 

@@ -126,7 +126,7 @@ public struct LoadCommand: ParsableCommand {
             let plan = try BPFLinker.link(object, imports: requests, options: linking)
             return (plan, plan.providers.compactMap { programs[$0.id] })
         } catch {
-            throw Diagnostics(error.errors.map(Diagnostic.init))
+            throw Diagnostics(error.errors.map { Diagnostic($0, in: object.name) })
         }
     }
 }

@@ -21,6 +21,9 @@ enum ObjectFile {
         }
     }
 
+    /// No object is larger; what is, is something else, and may have no end.
+    private static let maximumSize = 256 << 20
+
     private static func contents(of file: FileDescriptor) throws -> [UInt8] {
         var bytes: [UInt8] = []
         let chunk = 1 << 16
@@ -32,6 +35,7 @@ enum ObjectFile {
             }
             bytes.removeLast(chunk - count)
             if count == 0 { return bytes }
+            if bytes.count > maximumSize { throw Errno.fileTooLarge }
         }
     }
 }

@@ -32,6 +32,8 @@ public enum LinkError: Error, Sendable {
     public struct Candidate: Sendable {
         public let provider: ProviderSnapshot
         public let export: ProviderExport
+        /// Whether its name is so near that it may have been meant.
+        public let isNear: Bool
         /// Whether it has the prototype that is asked for.
         public let agrees: Bool
     }

@@ -117,8 +117,10 @@ struct Resolver {
         for provider in providers {
             for export in provider.exports {
                 let agrees = wanted.prototype.firstDifference(from: export.prototype) == nil
-                let candidate = LinkError.Candidate(provider: provider, export: export, agrees: agrees)
-                if let distance = nameDistance(wanted.name, export.name) {
+                let distance = nameDistance(wanted.name, export.name)
+                let candidate = LinkError.Candidate(
+                    provider: provider, export: export, isNear: distance != nil, agrees: agrees)
+                if let distance {
                     near.append((distance, candidate))
                 } else if agrees {
                     alike.append(candidate)

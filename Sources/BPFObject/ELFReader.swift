@@ -40,7 +40,7 @@ struct ELFReader {
     private static func checkIdentity(_ bytes: [UInt8]) throws(ObjectError) {
         guard bytes.count >= 4, bytes[0] == 0x7f, bytes[1] == 0x45, bytes[2] == 0x4c, bytes[3] == 0x46 else {
             throw ObjectError(
-                .notELF, bytes.isEmpty ? "is empty, not an ELF file" : "is not an ELF file", at: FileOffset(0),
+                .notELF, bytes.isEmpty ? "is empty, not an ELF file" : "is not an ELF file",
                 help: "a BPF object is what `clang -O2 -g -target bpf -c` writes")
         }
         let header = ByteReader(bytes, 0..<min(bytes.count, ELFConstant.headerSize), what: "the ELF header")

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+@testable import BPFLinkCommands
+import BPFLinker
+import BPFObject
+import TestFixtures
+import Testing
+
+/// How the linker's reasons read.
+@Suite struct DiagnosticTests {
+    @Test func anUndefinedImportNamesPlaceSearchAndRemedy() throws {
+        let library = try snapshot("library_on_library")
+        #expect(
+            try text("import_kprobe", libraries: [library]) == """
+                error: undefined import `bpf_subprog` in import_kprobe.bpf.o
+                  referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
+                note: searched 1 provider: 7 (library_on_library, id 17)
+                help: `--import REF:bpf_subprog` takes it from a loaded program
+                """)
+    }
+
+    @Test func aPrototypeMismatchShowsBothTheExpectedFirst() throws {
+        #expect(
+            try text("wrong_count", libraries: [snapshot("subprog")]) == """
+                error: import `bpf_subprog` in wrong_count.bpf.o has another prototype than the export of 7 (subprog, id 17)
+                  referenced by `filter` (section socket, instruction N, wrong_count.bpf.c:18)
+                note: expected `int bpf_subprog(int kind, const struct event *event)`
+                note: found    `int bpf_subprog(int, const struct event *, int)`
+                note: expected 2 arguments, found 3
+                help: compile wrong_count.bpf.o with the provider's declaration of `bpf_subprog`
+                """)
+    }
+
+    @Test func aMistypedRequestGetsASuggestion() throws {
+        let library = try snapshot("subprog")
+        #expect(
+            try text(
+                "import_kprobe",
+                imports: [
+                    ImportRequest(name: "bpf_subprog", provider: library),
+                    ImportRequest(name: "bpf_subprogs", provider: library),
+                ]) == """
+                error: `--import 7:bpf_subprogs`: import_kprobe.bpf.o does not import `bpf_subprogs`
+                note: it imports `bpf_subprog`
+                help: did you mean `bpf_subprog`?
+                """)
+    }
+
+    @Test func anExportThatIsNotThereShowsWhatIs() throws {
+        let library = try snapshot("subprog")
+        let others = ProviderSnapshot(
+            reference: "id=3", id: 3, name: "lib", tag: library.tag, type: library.type,
+            exports: library.exports.filter { $0.name != "bpf_subprog_scale" })
+        #expect(
+            try text("wrong_type", imports: [ImportRequest(name: "bpf_subprog_scale", provider: others)]) == """
+                error: id=3 (lib, id 3) exports no `bpf_subprog_scale`
+                  referenced by `filter` (section socket, instruction N, wrong_type.bpf.c:11)
+                note: it exports `bpf_subprog`, `bpf_subprog_total`
+                help: did you mean `bpf_subprog_total` of id=3?
+                """)
+    }
+
+    @Test func severalProvidersOfANameAreNamed() throws {
+        #expect(
+            try text("import_kprobe", libraries: [snapshot("subprog", "id=1", 1), snapshot("subprog", "id=2", 2)]) == """
+                error: several providers export `bpf_subprog`, which import_kprobe.bpf.o imports
+                  referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
+                note: id=1 (subprog, id 1) exports it
+                note: id=2 (subprog, id 2) exports it
+                help: `--import REF:bpf_subprog` decides
+                """)
+    }
+
+    @Test func jsonTellsTheFactsAsValues() throws {
+        let diagnostics = try diagnostics("wrong_type", libraries: [snapshot("subprog")])
+        let json = try #require(diagnostics.first).json.text()
+        #expect(json.hasPrefix(#"{"code":"prototype-mismatch","message":"import `bpf_subprog_scale`"#))
+        #expect(json.contains(#""expected":"int bpf_subprog_scale(int value, unsigned short factor)""#))
+        #expect(json.contains(#""found":"int bpf_subprog_scale(int, unsigned long)""#))
+        #expect(json.contains(#""line":11"#))
+    }
+
+    private func snapshot(_ fixture: String, _ reference: String = "7", _ id: UInt32 = 17) throws -> ProviderSnapshot {
+        let object = try Object(bytes: Fixture.bytes(fixture), name: fixture)
+        return ProviderSnapshot(
+            reference: reference, id: id, name: fixture, tag: "0123456789abcdef", type: "socket_filter",
+            exports: object.exports.map { ProviderExport(prototype: $0.prototype) })
+    }
+
+    private func diagnostics(
+        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = []
+    ) throws -> [Diagnostic] {
+        let name = "\(fixture).bpf.o"
+        let object = try Object(bytes: Fixture.bytes(fixture), name: name)
+        do throws(LinkErrors) {
+            _ = try link(object, imports: imports, libraries: libraries)
+            return []
+        } catch {
+            return error.errors.map { Diagnostic($0, in: name) }
+        }
+    }
+
+    private func text(
+        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = []
+    ) throws -> String {
+        try diagnostics(fixture, imports: imports, libraries: libraries).map { $0.text() }.joined(separator: "\n")
+            .replacing(/instruction \d+/, with: "instruction N")
+    }
+}
