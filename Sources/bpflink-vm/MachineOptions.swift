@@ -38,6 +38,13 @@ extension MachineOptions {
     func place() throws -> Place {
         let (installation, cache) = (try Installation(), try Cache())
         let image = try KernelStore(cache: cache).resolve(kernel, installation: installation)
-        return Place(installation: installation, cache: cache, kernel: image, accelerator: .tcg)
+        let accelerator: Accelerator
+        if let given = Accelerator(rawValue: accel) {
+            accelerator = given
+        } else {
+            let probe = AcceleratorProbe(kernel: image, agent: agent, installation: installation, cache: cache)
+            accelerator = try probe.finding(note: note).accelerator
+        }
+        return Place(installation: installation, cache: cache, kernel: image, accelerator: accelerator)
     }
 }

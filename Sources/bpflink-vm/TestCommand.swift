@@ -71,6 +71,7 @@ struct Test: ParsableCommand {
 
     private func test() throws -> Int32 {
         let place = try machine.place()
+        note("kernel \(place.kernel), executed by \(place.accelerator.rawValue)")
         var run = SuiteRun(kernel: place.kernel, accelerator: place.accelerator, suite: suite)
         run.files = file
         run.environment = env
