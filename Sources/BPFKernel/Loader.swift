@@ -187,7 +187,7 @@ extension KernelError {
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)` (\(type)): \(errno)", errno: errno, notes: reasons,
-            verifierLog: log)
+            help: log.suggestion.map { [$0] } ?? [], verifierLog: log)
     }
 
     /// An object that bpf_object__load gave up.
@@ -203,7 +203,7 @@ extension KernelError {
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
-            notes: log.conclusion, verifierLog: log, libbpfLog: failure.log)
+            notes: log.conclusion, help: log.suggestion.map { [$0] } ?? [], verifierLog: log, libbpfLog: failure.log)
     }
 }
 

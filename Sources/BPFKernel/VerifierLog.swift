@@ -14,15 +14,35 @@ public struct VerifierLog: Sendable, Equatable {
         text.split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }
     }
 
-    /// The last lines, which say why the program was refused, without indentation.
+    /// What says why the program was refused, in few lines without indentation.
     ///
-    /// The kernel closes the log with statistics; the reason is the line before those. Where that line only goes on from the
-    /// one above it (a register's state, an access that is explained above), that one is kept too.
+    /// The kernel closes the log with statistics, newer kernels with a report before these; the verifier's own words are the
+    /// line before. Where that line only goes on from the one above it (a register's state, an access that is explained
+    /// above), that one is kept too.
     public var conclusion: [String] {
-        let reasons = lines.filter { !Self.isStatistics($0) }
-        guard let last = reasons.last else { return [] }
-        let needsContext = last.first == "\t" || Self.isRegisterState(last) || last.hasPrefix("invalid bpf_context access")
-        return reasons.suffix(needsContext ? 2 : 1).map { String($0.drop(while: \.isWhitespace)) }
+        let reasons = lines.prefix { !$0.hasPrefix(Self.reportTitle) }.filter { !Self.isStatistics($0) }
+        var conclusion: [String] = []
+        if let last = reasons.last {
+            let needsContext =
+                last.first == "\t" || Self.isRegisterState(last) || last.hasPrefix("invalid bpf_context access")
+            conclusion = reasons.suffix(needsContext ? 2 : 1).map { String($0.drop(while: \.isWhitespace)) }
+        }
+        if let problem = lines.last(where: { $0.hasPrefix(Self.reportTitle) })?.dropFirst(Self.reportTitle.count) {
+            conclusion.append(problem + (section("Reason:").map { ": " + $0 } ?? ""))
+        }
+        return conclusion
+    }
+
+    /// What the kernel's report suggests to do, if it has one.
+    public var suggestion: String? { section("Suggestion:") }
+
+    /// First line of a report of kernel/bpf/diagnostics.c; its sections have a title and indented lines.
+    private static let reportTitle = "Verification failed: "
+
+    private func section(_ title: String) -> String? {
+        guard let start = lines.lastIndex(of: Substring(title)) else { return nil }
+        let body = lines[(start + 1)...].prefix { $0.first?.isWhitespace == true }
+        return body.isEmpty ? nil : body.map { String($0.drop(while: \.isWhitespace)) }.joined(separator: " ")
     }
 
     /// Lines of `print_verification_stats()` in kernel/bpf/verifier.c.

@@ -49,7 +49,7 @@ extension RunningKernel {
             }
             #expect(error.code == .verifier)
             #expect(error.message.contains("`rejected`"))
-            #expect(error.notes.last?.contains("invalid mem access") == true)
+            #expect(error.notes.contains { $0.contains("invalid mem access") })
             #expect(error.verifierLog?.text.contains("processed") == true)
 
             #expect(!(try OpenProgram.all().contains { ["accepted", "rejected"].contains($0.info.name) }))
@@ -64,11 +64,11 @@ extension RunningKernel {
             let scalar = bpf_insn(code: UInt8(BPF_ALU64 | BPF_ADD), dst_reg: 0, src_reg: 0, off: 0, imm: 1)
             let load = ProgramLoad(
                 type: ProgramType(rawValue: BPF_PROG_TYPE_SOCKET_FILTER.rawValue), name: "bpflink_long", license: "GPL",
-                instructions: [Instructions.clearResult] + Array(repeating: scalar, count: 50_000) + [Instructions.exit],
+                instructions: [Instructions.clearResult] + Array(repeating: scalar, count: 5_000) + [Instructions.exit],
                 logLevel: 2)
             let outcome = try load.run()
             #expect(outcome.log.text.utf8.count > 1 << 16)
-            #expect(outcome.log.text.contains("processed 50002 insns"))
+            #expect(outcome.log.text.contains("processed 5002 insns"))
         }
 
         @Test func pinsComeAndGo() throws {

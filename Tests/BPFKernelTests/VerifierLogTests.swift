@@ -32,6 +32,30 @@ import Testing
         #expect(VerifierLog(text: log).conclusion.count == count)
     }
 
+    @Test func aReportGivesReasonAndSuggestion() {
+        let log = VerifierLog(
+            text: """
+                7: (79) r0 = *(u64 *)(r0 +0)
+                R0 invalid mem access 'map_value_or_null'
+
+                Verification failed: Register Type Safety: Invalid dereference
+                Reason:
+                  R0 may be NULL here. The program could dereference NULL on this
+                  path.
+                At:
+                  rejected @ refused.bpf.c:27:9
+                Suggestion:
+                  Add a NULL check before the access.
+                processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+                """)
+        #expect(
+            log.conclusion == [
+                "7: (79) r0 = *(u64 *)(r0 +0)", "R0 invalid mem access 'map_value_or_null'",
+                "Register Type Safety: Invalid dereference: R0 may be NULL here. The program could dereference NULL on this path.",
+            ])
+        #expect(log.suggestion == "Add a NULL check before the access.")
+    }
+
     @Test func anEmptyLogConcludesNothing() {
         #expect(VerifierLog(text: "\n \n").conclusion.isEmpty)
     }
