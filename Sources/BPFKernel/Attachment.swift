@@ -129,6 +129,7 @@ struct Attacher {
         case "kprobe", "kretprobe":
             let pieces = target.split(separator: "+", maxSplits: 1)
             var options = bpf_kprobe_opts()
+            clearOptions(&options)
             options.sz = MemoryLayout<bpf_kprobe_opts>.size
             options.retprobe = kind == "kretprobe"
             options.offset = pieces.count > 1 ? Self.number(pieces[1]) ?? 0 : 0
@@ -136,6 +137,7 @@ struct Attacher {
             return try libbpfPointer { bpf_program__attach_kprobe_opts(program, function, &options) }
         case "ksyscall", "kretsyscall":
             var options = bpf_ksyscall_opts()
+            clearOptions(&options)
             options.sz = MemoryLayout<bpf_ksyscall_opts>.size
             options.retprobe = kind == "kretsyscall"
             return try libbpfPointer { bpf_program__attach_ksyscall(program, target, &options) }

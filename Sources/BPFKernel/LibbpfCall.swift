@@ -55,6 +55,12 @@ func libbpfPointer(_ call: () -> OpaquePointer?) throws(CallFailure) -> OpaquePo
     return result
 }
 
+/// Zeroes an options structure for libbpf, padding included, before its members are set: libbpf refuses options with anything
+/// behind the last member it knows (`libbpf_validate_opts()`), and Swift leaves padding as it finds it.
+func clearOptions<Options>(_ options: inout Options) {
+    withUnsafeMutableBytes(of: &options) { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
+}
+
 /// Catches what libbpf would print on stderr, separately for each call: `libbpf_set_print` knows only one function per process.
 enum LibbpfLog {
     final class Sink: Sendable {

@@ -122,6 +122,7 @@ public enum Loader {
                 owning: try libbpfPointer {
                     plan.object.baseName.withCString { name in
                         var options = bpf_object_open_opts()
+                        clearOptions(&options)
                         options.sz = MemoryLayout<bpf_object_open_opts>.size
                         options.object_name = name
                         return bpf_object__open_mem(bytes, bytes.count, &options)
