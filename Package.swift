@@ -57,7 +57,10 @@ let package = Package(
         // The integration suite: an executable that runs inside the booted kernel.
         .executableTarget(
             name: "bpflink-guest-tests",
-            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CBPFLinkUAPI", systemPackage],
+            dependencies: [
+                "BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem", "TestFixtures",
+                systemPackage,
+            ],
             path: "Tests/Guest", swiftSettings: strict),
 
         // The compiled Tests/Fixtures/*.bpf.c, for every suite that reads objects.

@@ -13,3 +13,19 @@ int mkostemp(char *template, int flags);
 #ifndef POSIX_SPAWN_SETSID
 #define POSIX_SPAWN_SETSID 0x80
 #endif
+
+/* perf_event_open(2) of a clock that ticks on one CPU: syscall(2) is variadic, which Swift cannot call. */
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static inline int clinux_open_cpu_clock(int cpu, unsigned long nanoseconds)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = nanoseconds,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}

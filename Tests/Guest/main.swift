@@ -1,2 +1,56 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-print("placeholder")
+//
+// The integration suite: runs inside the booted kernel, as root.
+//   --list       one case per line
+//   --run NAME   0 passed, 4 cannot be run here (the last line says why), 1 failed
+
+import BPFKernel
+import Glibc
+
+let cases = callCases + selectorCases + argumentCases + exportRefusalCases
+
+let skipped: Int32 = 4
+
+/// Fixtures lie beside the executable unless the environment says otherwise.
+func findFixtures() {
+    guard getenv("BPFLINK_FIXTURES") == nil else { return }
+    let path = CommandLine.arguments[0]
+    let directory = path.contains("/") ? path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") : "."
+    setenv("BPFLINK_FIXTURES", "\(directory)/fixtures", 0)
+}
+
+/// Runs a case; everything it made in the kernel has to be gone afterwards.
+func run(_ item: Case) -> Int32 {
+    let isStock = Features.functionCalls() == .absent
+    if item.name.hasPrefix("stock."), !isStock {
+        print("the running kernel has FD + name calls")
+        return skipped
+    }
+    let before = Census.take()
+    do {
+        try item.body()
+        try poll("everything that the case loaded is gone") { Census.take() == before }
+        return 0
+    } catch let skip as Skip {
+        print(skip.reason)
+        return skipped
+    } catch {
+        print("\(item.name): \(words(of: error))")
+        return 1
+    }
+}
+
+findFixtures()
+switch CommandLine.arguments.dropFirst().first {
+case "--list" where CommandLine.arguments.count == 2:
+    for item in cases { print(item.name) }
+case "--run" where CommandLine.arguments.count == 3:
+    guard let item = cases.first(where: { $0.name == CommandLine.arguments[2] }) else {
+        print("no case \(CommandLine.arguments[2])")
+        exit(1)
+    }
+    exit(run(item))
+default:
+    print("usage: bpflink-guest-tests --list | --run NAME")
+    exit(64)
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import CBPFLinkUAPI
+import CLibbpf
+
+/// Functions of dependent.bpf.c and why no other program may call them.
+private let dependences = [
+    "takes_context": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
+    "takes_dynptr": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
+    "takes_task": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
+    "calls_helper": "it calls helper bpf_get_current_task#35, whose use depends on the program",
+    "calls_kfunc": "it calls a kernel function (kfunc)",
+    "passes_callback": "it passes a callback",
+    "tail_calls": "whose use depends on the program",
+    "uses_inner_map": "it uses map outer of type 12, whose use depends on the program",
+    "uses_locked_map": "it uses map locked of type 2, whose use depends on the program",
+    "loads_packet": "it loads packet data by BPF_LD_[ABS|IND]",
+    "reads_kernel_variable": "it uses a kernel variable",
+    "depends_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
+    "depends_two_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
+]
+
+/// Types whose programs can neither export nor import, and the attach type that each needs to be loaded at all.
+private let unlinkable: [(name: String, type: bpf_prog_type, attach: bpf_attach_type)] = [
+    ("sock_ops", BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS),
+    ("sk_skb", BPF_PROG_TYPE_SK_SKB, BPF_SK_SKB_STREAM_PARSER),
+    ("sk_msg", BPF_PROG_TYPE_SK_MSG, BPF_SK_MSG_VERDICT),
+    ("sk_lookup", BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP),
+    ("cgroup_device", BPF_PROG_TYPE_CGROUP_DEVICE, BPF_CGROUP_DEVICE),
+    ("cgroup_sysctl", BPF_PROG_TYPE_CGROUP_SYSCTL, BPF_CGROUP_SYSCTL),
+    ("cgroup_sockopt", BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_GETSOCKOPT),
+    ("flow_dissector", BPF_PROG_TYPE_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR),
+    ("lwt_xmit", BPF_PROG_TYPE_LWT_XMIT, BPF_CGROUP_INET_INGRESS),
+]
+
+/// Who may not export, and what may not be exported.
+let exportRefusalCases: [Case] =
+    dependences.sorted { $0.key < $1.key }.map { function, reason in
+        Case("exports.refuse.\(function)") {
+            let provider = try library("dependent", entry: "tc")
+            let importer = try Raw.importer(of: function, from: provider, type: BPF_PROG_TYPE_SCHED_CLS)
+            try expectRefusal(
+                "cannot import \(function)() from prog \(provider.info.id) (dependent): ", reason,
+                "Make the function independent of the program it is verified in"
+            ) { _ = try importer.load() }
+        }
+    }
+    + unlinkable.flatMap { name, type, attach in
+        [
+            Case("exports.refuse.type_\(name)") {
+                var program = RawProgram.nothing
+                program.type = type
+                program.attachType = attach.rawValue
+                _ = try program.load()
+                program.flags = BPFLINK_F_EXPORT_SUBPROGS
+                try expectRefusal("cannot export subprograms: programs of this type cannot be linked") {
+                    _ = try program.load()
+                }
+            },
+            Case("imports.refuse.type_\(name)") {
+                let provider = try Raw.answering()
+                var program = try Raw.importer(from: provider, type: type)
+                program.attachType = attach.rawValue
+                try expectRefusal(
+                    "cannot import from prog \(provider.info.id) (lib): programs of this type cannot be linked"
+                ) { _ = try program.load() }
+            },
+        ]
+    } + [
+        Case("exports.refuse.sleepable") {
+            var program = RawProgram.nothing
+            program.type = BPF_PROG_TYPE_KPROBE
+            program.flags = UInt32(BPF_F_SLEEPABLE)
+            _ = try program.load()
+            program.flags |= BPFLINK_F_EXPORT_SUBPROGS
+            try expectRefusal("cannot export subprograms: sleepable programs cannot be linked") { _ = try program.load() }
+        },
+        Case("exports.refuse.extension_of_provider") {
+            var target = try RawProgram.library(type: BPF_PROG_TYPE_XDP)
+            try target.add("answer", [.set(0, 1), .exit])
+            let provider = try Provider(try target.load())
+            var program = try RawProgram.typed("ext", type: BPF_PROG_TYPE_EXT)
+            program.instructions = [.set(0, 2), .exit]
+            let types = try require(program.types, "types")
+            program.functions = [(0, try types.function("answer", [], returns: types.int))]
+            program.attachProgram = provider.number
+            program.attachTypeID = provider.info.exports[0].typeID
+            try expectRefusal("Cannot extend a program that exports subprograms") { _ = try program.load() }
+            // The same extension of the same function, not exported, is fine.
+            target.flags = 0
+            target.instructions = [.call(1), .exit, .set(0, 1), .exit]
+            target.functions[1].start = 2
+            let plain = try target.load()
+            program.attachProgram = plain.number
+            _ = try withExtendedLifetime(plain) { try program.load() }
+        },
+        Case("exports.refuse.extension_program") {
+            let target = try RawProgram.typed("main", type: BPF_PROG_TYPE_XDP)
+            var xdp = target
+            xdp.instructions = [.call(1), .exit, .set(0, 1), .exit]
+            let types = try require(xdp.types, "types")
+            let inner = try types.function("inner", [], returns: types.int)
+            xdp.functions.append((2, inner))
+            let loaded = try xdp.load()
+            var program = try RawProgram.typed("ext", type: BPF_PROG_TYPE_EXT)
+            program.instructions = [.set(0, 2), .exit]
+            let own = try require(program.types, "types")
+            program.functions = [(0, try own.function("inner", [], returns: own.int))]
+            program.attachProgram = loaded.number
+            program.attachTypeID = inner
+            try withExtendedLifetime(loaded) {
+                _ = try program.load()
+                program.flags = BPFLINK_F_EXPORT_SUBPROGS
+                try expectRefusal("cannot export subprograms: programs of this type cannot be linked") {
+                    _ = try program.load()
+                }
+            }
+        },
+        Case("exports.refuse.two_of_one_name") {
+            var program = try RawProgram.library()
+            try program.add("twin", [.set(0, 1), .exit])
+            try program.add("twin", [.set(0, 2), .exit])
+            try expectRefusal("cannot export subprograms: two of them are named twin") { _ = try program.load() }
+        },
+        Case("exports.refuse.body_that_is_not_safe") {
+            var program = try RawProgram.library()
+            try program.add("unsafe", [.load(0, 2, 0), .exit])
+            try expectRefusal("R2 !read_ok") { _ = try program.load() }
+        },
+        Case("exports.refuse.pointer_result") {
+            var program = try RawProgram.library()
+            let types = try require(program.types, "types")
+            try program.add("address", returns: try types.pointer(to: types.int), [.set(0, 0), .exit])
+            try expectRefusal("return value not void or scalar") { _ = try program.load() }
+        },
+        Case("exports.refuse.memory_of_unknown_size") {
+            var program = try RawProgram.library()
+            let types = try require(program.types, "types")
+            try program.add("unsized", taking: [try types.pointer(to: 0)], [.set(0, 0), .exit])
+            try expectRefusal("reference type", "size cannot be determined") { _ = try program.load() }
+        },
+        Case("exports.refuse.recursion") {
+            var program = try RawProgram.library()
+            try program.add("one", [.call(1), .exit])
+            try program.add("other", [.call(-3), .exit])
+            try expectRefusal("recursive call from") { _ = try program.load() }
+        },
+        Case("exports.refuse.start_within_an_instruction") {
+            var program = try RawProgram.library()
+            try program.add("wide", [.wide(0, 1)[0]])
+            try program.add("half", [.wide(0, 1)[1], .exit])
+            try expectRefusal("") { _ = try program.load() }
+        },
+        Case("exports.refuse.function_entered_by_fall_through") {
+            var program = try RawProgram.library()
+            program.instructions = [.set(0, 0)]
+            try program.add("behind", [.exit])
+            try expectRefusal("last insn is not an exit or jmp") { _ = try program.load() }
+        },
+        Case("exports.refuse.extern_function_in_func_info") {
+            var program = try RawProgram.library()
+            try program.add("foreign", linkage: BTF_FUNC_EXTERN, [.set(0, 0), .exit])
+            try expectRefusal("extern function foreign in func info") { _ = try program.load() }
+        },
+        Case("exports.refuse.unreachable_static") {
+            var program = try RawProgram.library()
+            try program.add("kept", [.set(0, 0), .exit])
+            try program.add("lost", linkage: BTF_FUNC_STATIC, [.set(0, 0), .exit])
+            try expectRefusal("number of funcs in func_info doesn't match number of subprogs") { _ = try program.load() }
+        },
+        Case("exports.refuse.loader_without_privilege") {
+            var program = RawProgram.nothing
+            program.flags = BPFLINK_F_EXPORT_SUBPROGS
+            try withCapabilities([]) {
+                try expectRefusal("cannot export subprograms: CAP_BPF is required") { _ = try program.load() }
+            }
+        },
+    ]

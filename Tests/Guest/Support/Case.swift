@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import BPFLinker
+import BPFObject
+
+/// One behaviour, shown on the running kernel.
+struct Case: Sendable {
+    /// `theme.behaviour`; cases of the theme `stock` are for a kernel without the patches, those of `regression` for both.
+    let name: String
+    let body: @Sendable () throws -> Void
+
+    init(_ name: String, _ body: @escaping @Sendable () throws -> Void) {
+        self.name = name
+        self.body = body
+    }
+}
+
+/// What is not as it should be.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Why a case cannot be shown here.
+struct Skip: Error {
+    let reason: String
+
+    init(_ reason: String) { self.reason = reason }
+}
+
+func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
+    guard condition else { throw Failure(what()) }
+}
+
+func expectEqual<Value: Equatable>(_ actual: Value, _ expected: Value, _ what: @autoclosure () -> String) throws {
+    guard actual == expected else { throw Failure("\(what()): expected \(expected), is \(actual)") }
+}
+
+func require<Value>(_ value: Value?, _ what: @autoclosure () -> String) throws -> Value {
+    guard let value else { throw Failure(what()) }
+    return value
+}
+
+/// Any error in words; those of bpflink with all they know.
+func words(of error: any Error) -> String {
+    switch error {
+    case let error as KernelError:
+        ([error.message] + error.notes + error.libbpfLog + [error.verifierLog?.text ?? ""]).joined(separator: "\n")
+    case let error as LinkErrors: "\(error)"
+    case let error as RawProgram.Refusal: "\(error)"
+    default: "\(error)"
+    }
+}
+
+/// Runs `body`, which has to fail in the kernel with a log that has all of `words` in it.
+func expectRefusal(_ words: String..., body: () throws -> Void) throws {
+    let log: String
+    do {
+        try body()
+        throw Failure("it was accepted, but should have been refused with: \(words.joined(separator: " … "))")
+    } catch let error as KernelError {
+        guard let text = error.verifierLog?.text else { throw Failure("the kernel gave no log: \(error)") }
+        log = text
+    } catch let error as RawProgram.Refusal {
+        log = error.log
+    }
+    for expected in words where !log.contains(expected) {
+        throw Failure("the log lacks `\(expected)`; it ends with:\n\(log.suffix(1500))")
+    }
+}
