@@ -95,9 +95,9 @@ final class InterposedLoad {
         var standIn = Instructions.returnZero
         let result = bpf_program__set_insns(program, &standIn, standIn.count)
         guard result == 0 else { return result }
-        var options = bpf_prog_load_opts()
-        options.sz = prepared.sz
-        prepared = options
+        let size = prepared.sz
+        clearOptions(&prepared)
+        prepared.sz = size
         return bpf_program__set_type(program, BPF_PROG_TYPE_SOCKET_FILTER)
     }
 

@@ -51,6 +51,12 @@ public enum ProgramSelector: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// As messages name it: a bare number would not say what it is.
+    public var words: String {
+        if case .descriptor(let number) = self { return "FD \(number)" }
+        return "`\(self)`"
+    }
+
     /// What the kernel will ask for when the program is looked up.
     public var actions: [PrivilegedAction] {
         switch self {
@@ -191,11 +197,11 @@ public final class OpenProgram: Sendable {
     ) throws(KernelError) -> OpenProgram {
         let found = try all().filter { matches($0.info) }
         guard let first = found.first else {
-            throw KernelError(.notFound, "no loaded program matches `\(selector)`", help: [listHelp])
+            throw KernelError(.notFound, "no loaded program matches \(selector.words)", help: [listHelp])
         }
         guard found.count == 1 else {
             throw KernelError(
-                .ambiguous, "`\(selector)` matches \(found.count) programs",
+                .ambiguous, "\(selector.words) matches \(found.count) programs",
                 notes: found.map { "candidate: id=\($0.info.id) (\($0.info.type) \($0.info.name), tag \($0.info.tag))" },
                 help: ["name one of them by `id=`"])
         }

@@ -51,6 +51,8 @@ public struct ProgramInfo: Sendable, Equatable {
     public var mapIDs: [UInt32]
     /// The id of the program's BTF, nil if it was loaded without.
     public var btfID: UInt32?
+    /// The kernel type that the program is attached to by BTF id (fentry, tp_btf, iter, lsm, …); 0 for other programs.
+    public var attachTypeID: UInt32
     /// Bytes of native code.
     public var jitedLength: Int
     /// Bytes of BPF instructions after the verifier's rewrites.
@@ -125,6 +127,7 @@ public struct ProgramInfo: Sendable, Equatable {
         self.gplCompatible = info.gpl_compatible & 1 == 1
         self.mapIDs = Array(mapIDs.prefix(Int(info.nr_map_ids)))
         self.btfID = info.btf_id == 0 ? nil : info.btf_id
+        self.attachTypeID = info.attach_btf_id
         self.jitedLength = Int(info.jited_prog_len)
         self.translatedLength = Int(info.xlated_prog_len)
         self.verifiedInstructions = info.verified_insns

@@ -32,7 +32,8 @@ extension OpenProgram {
         guard !info.exports.isEmpty else {
             try Features.requireFunctionCalls()
             throw KernelError(
-                .notAProvider, "`\(selector)` exports no function: it is \(info.type) program \(info.name), id \(info.id)",
+                .notAProvider, "\(selector.words) exports no function",
+                notes: ["it is the \(info.type) program \(info.name), id \(info.id)"],
                 help: [
                     "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones never",
                 ])

@@ -16,7 +16,7 @@ import Testing
 extension RunningKernel {
     @Suite struct LoadTests {
         /// bpflink in libbpf's place makes the very program that libbpf alone makes.
-        @Test(arguments: ["plain", "attachable"])
+        @Test(arguments: ["plain", "attachable", "typed"])
         func bothWaysLoadTheSameProgram(name: String) throws {
             let plan = try Fixture.plan(name)
             let plain = try Loader.load(plan, providers: [], options: LoadOptions())
@@ -27,6 +27,7 @@ extension RunningKernel {
                 #expect(one.name == other.name)
                 #expect(one.info.type == other.info.type)
                 #expect(one.info.tag == other.info.tag)
+                #expect(one.info.attachTypeID == other.info.attachTypeID)
                 #expect(one.info.functions == other.info.functions)
                 #expect(one.info.translatedLength == other.info.translatedLength)
                 #expect(one.info.jitedLengths == other.info.jitedLengths)
