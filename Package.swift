@@ -34,7 +34,7 @@ let package = Package(
         .systemLibrary(name: "CLinuxSystem"),
 
         // The linker: bytes → values → plan → kernel → words. Arrows point one way.
-        .target(name: "BPFObject", dependencies: ["CLibelf", "CLibbpf"], swiftSettings: strict),
+        .target(name: "BPFObject", dependencies: ["CLibelf"], swiftSettings: strict),
         .target(name: "BPFLinker", dependencies: ["BPFObject"], swiftSettings: strict),
         .target(
             name: "BPFKernel",

@@ -26,7 +26,7 @@ extension Diagnostic {
                 places: Self.places(wanted.sites),
                 notes: [searched.isEmpty ? "no provider was named" : "searched \(Self.list(searched))"],
                 help: candidates.isEmpty
-                    ? ["`--import REF:\(wanted.name)` takes it from a loaded program"] : Self.help(candidates),
+                    ? ["`--import REF:\(wanted.name)` takes it from a loaded program"] : Self.help(candidates, for: wanted),
                 facts: Self.facts(wanted))
         case .noSuchExport(let request, let wanted, let candidates):
             let exports = request.provider.exports.map(\.name)
@@ -34,7 +34,7 @@ extension Diagnostic {
                 code: "no-such-export", "\(request.provider) exports no `\(request.name)`",
                 places: Self.places(wanted.sites),
                 notes: [exports.isEmpty ? "it exports nothing" : "it exports \(Self.list(exports))"],
-                help: Self.help(candidates), facts: Self.facts(wanted))
+                help: Self.help(candidates, for: wanted), facts: Self.facts(wanted))
         case .notImported(let request, let imports, let similar):
             self.init(
                 code: "not-imported", "`--import \(request.text)`: \(object) does not import `\(request.name)`",
@@ -96,9 +96,14 @@ extension Diagnostic {
             + (names.count > 8 ? " and \(names.count - 8) more" : "")
     }
 
-    private static func help(_ candidates: [LinkError.Candidate]) -> [String] {
+    private static func help(_ candidates: [LinkError.Candidate], for wanted: Import) -> [String] {
         candidates.map { candidate in
-            let name = "`\(candidate.export.name)` of \(candidate.provider.reference)"
+            let reference = candidate.provider.reference
+            let name = "`\(candidate.export.name)` of \(reference)"
+            if candidate.export.name == wanted.name {
+                return candidate.agrees
+                    ? "`--import \(reference):\(wanted.name)` takes it from there" : "\(name) has another type"
+            }
             if !candidate.isNear { return "\(name) has the same type" }
             return candidate.agrees ? "did you mean \(name)? it has the same type" : "did you mean \(name)?"
         }

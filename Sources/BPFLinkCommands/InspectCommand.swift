@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
+import BPFKernel
 import BPFObject
 
 /// `bpflink inspect`
@@ -23,6 +24,11 @@ public struct InspectCommand: ParsableCommand {
         }
     }
 
+    /// The program's type in libbpf's words.
+    private static func type(of program: EntryProgram) -> String? {
+        SectionType(section: program.sectionName).map { "\($0.program)" }
+    }
+
     // MARK: For people
 
     private static func text(_ object: Object) -> String {
@@ -35,7 +41,7 @@ public struct InspectCommand: ParsableCommand {
         section(
             "entry programs",
             object.entryPrograms.map {
-                "\($0.name): section \($0.sectionName), " + ($0.programType.map { "type \($0)" } ?? "of no known type")
+                "\($0.name): section \($0.sectionName), " + (type(of: $0).map { "type \($0)" } ?? "of no known type")
             })
         return lines.joined(separator: "\n")
     }
@@ -67,7 +73,7 @@ public struct InspectCommand: ParsableCommand {
                 object.entryPrograms.map {
                     .object([
                         "name": .string($0.name), "section": .string($0.sectionName),
-                        "type": $0.programType.map(JSONValue.string) ?? .null,
+                        "type": type(of: $0).map(JSONValue.string) ?? .null,
                     ])
                 }),
         ])

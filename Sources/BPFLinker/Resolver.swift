@@ -128,6 +128,8 @@ struct Resolver {
             }
         }
         near.sort { ($0.distance, $0.candidate.export.name) < ($1.distance, $1.candidate.export.name) }
+        // Where the very name is, others are no help.
+        if near.first?.distance == 0 { return near.filter { $0.distance == 0 }.map(\.candidate) }
         return Array((near.map(\.candidate) + alike).prefix(3))
     }
 

@@ -5,19 +5,32 @@ public struct BTF: Sendable {
     /// All types; the index is the ``TypeID``, so element 0 is `void`.
     public let types: [BTFType]
 
-    init(types: [BTFType]) { self.types = types }
+    /// Declaration tags by what they are on; a declaration may have several.
+    private let tags: [TypeID: [DeclarationTag]]
+
+    struct DeclarationTag: Hashable, Sendable {
+        /// Parameter or member; -1 for the whole declaration.
+        let component: Int
+        let value: String
+    }
+
+    init(types: [BTFType]) {
+        self.types = types
+        var tags: [TypeID: [DeclarationTag]] = [:]
+        for type in types {
+            if case .declTag(let target, let component) = type.content {
+                tags[target, default: []].append(DeclarationTag(component: component, value: type.name))
+            }
+        }
+        self.tags = tags
+    }
+
+    /// The tags of a declaration, in no particular order.
+    func declarationTags(of id: TypeID) -> [DeclarationTag] { tags[id] ?? [] }
 
     /// The type with a number, or nil if there is none.
     public subscript(id: TypeID) -> BTFType? {
         id.value < UInt32(clamping: types.count) ? types[Int(id.value)] : nil
-    }
-
-    /// The first `BTF_KIND_FUNC` of a name.
-    public func function(named name: String) -> TypeID? {
-        for (index, type) in types.enumerated() where type.name == name {
-            if case .function = type.content { return TypeID(UInt32(index)) }
-        }
-        return nil
     }
 }
 

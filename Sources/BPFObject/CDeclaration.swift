@@ -101,10 +101,8 @@ struct ArgumentTags: Hashable {
     private var tags: [Int: [String]] = [:]
 
     init(of prototype: Prototype) {
-        for type in prototype.btf.types {
-            if case .declTag(let function, let component) = type.content, function == prototype.typeID, component >= 0 {
-                tags[component, default: []].append(type.name)
-            }
+        for tag in prototype.btf.declarationTags(of: prototype.typeID) where tag.component >= 0 {
+            tags[tag.component, default: []].append(tag.value)
         }
         for key in tags.keys { tags[key]?.sort() }
     }

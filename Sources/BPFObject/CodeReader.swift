@@ -36,9 +36,7 @@ struct CodeReader {
         for (index, function) in functions.enumerated() {
             starts[Place(section: function.section, instruction: function.instructions.lowerBound)] = index
             switch function.role {
-            case .entry:
-                let type = ProgramSection.programType(of: function.sectionName)
-                entryPrograms.append(EntryProgram(function: function, programType: type))
+            case .entry: entryPrograms.append(EntryProgram(function: function))
             case .exported:
                 guard let btf = info.btf, let typeID = function.typeID, let prototype = Prototype(of: typeID, in: btf)
                 else { continue }

@@ -13,6 +13,8 @@ struct ELFReader {
     private(set) var symbols: [Symbol] = []
     /// Relocations of the code sections.
     private(set) var relocations: [Relocation] = []
+    /// Relocations of the other sections that a program sees: data, maps.
+    private(set) var dataRelocations: [Relocation] = []
 
     /// Reads the tables.
     ///
@@ -26,7 +28,9 @@ struct ELFReader {
         try checkTotalSize()
         if let table = try symbolTable() {
             symbols = try readSymbols(table)
-            relocations = try readRelocations(symbolTable: table)
+            let all = try readRelocations(symbolTable: table)
+            relocations = all.filter { sections[$0.section.value].isCode }
+            dataRelocations = all.filter { !sections[$0.section.value].isCode }
         }
     }
 
@@ -230,7 +234,7 @@ struct ELFReader {
                     at: table.offset)
             }
             let target = sections[Int(table.info)]
-            guard target.isCode else { continue }
+            guard target.isCode || target.flags & ELFConstant.flagAllocated != 0 else { continue }
             guard table.type == SHT_REL else {
                 throw ObjectError(
                     .unsupported, "section \(table.name) has relocations with addends, which BPF objects have not",
@@ -246,7 +250,8 @@ struct ELFReader {
                 let position = index * ELFConstant.relocationSize
                 let offset = try reader.u64(position)
                 let info = try reader.u64(position + 8)
-                guard offset % UInt64(Instruction.size) == 0, offset < UInt64(target.size) else {
+                let unit = UInt64(target.isCode ? Instruction.size : 1)
+                guard offset % unit == 0, offset < UInt64(target.size) else {
                     throw ObjectError(
                         .malformed, "relocation \(index) of section \(target.name) is at \(offset) of \(target.size) bytes",
                         at: reader.place(position))

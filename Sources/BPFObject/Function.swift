@@ -38,11 +38,9 @@ public struct Export: Sendable {
 /// A program of its own, entered by the kernel.
 public struct EntryProgram: Hashable, Sendable {
     public let function: Function
-    /// The program type that the section name stands for, in libbpf's words (`kprobe`, `cgroup_skb`, …); nil if libbpf knows
-    /// no program section of that name.
-    public let programType: String?
 
     public var name: String { function.name }
+    /// The section, whose name says what type of program it is; what it says is libbpf's affair.
     public var sectionName: String { function.sectionName }
 }
 

@@ -17,6 +17,9 @@ struct ImportReader {
         var uses: [SymbolIndex: [Relocation]] = [:]
         for relocation in elf.relocations { uses[relocation.symbol, default: []].append(relocation) }
 
+        var stored: [SymbolIndex: Relocation] = [:]
+        for relocation in elf.dataRelocations { stored[relocation.symbol] = relocation }
+
         var imports: [Import] = []
         for symbol in elf.symbols
         where symbol.isUndefined && symbol.kind == .none && symbol.binding != .local && !symbol.name.isEmpty {
@@ -24,6 +27,7 @@ struct ImportReader {
             switch externs[symbol.name] {
             case .libbpf: continue
             case .function(let typeID):
+                if let place = stored[symbol.index] { throw storedAddress(of: symbol, at: place) }
                 guard let btf = info.btf, let prototype = Prototype(of: typeID, in: btf) else {
                     throw missingPrototype(symbol, sites: try sites(of: symbol, relocations))
                 }
@@ -112,5 +116,12 @@ struct ImportReader {
             : ObjectError(
                 .noPrototype, "import `\(symbol.name)` has no prototype in the BTF", sites: sites,
                 help: "declare it, with its parameters: `extern int \(symbol.name)(…);`")
+    }
+
+    private func storedAddress(of symbol: Symbol, at place: Relocation) -> ObjectError {
+        ObjectError(
+            .unsupported,
+            "the address of import `\(symbol.name)` is stored in section \(elf.sections[place.section.value].name); an import "
+                + "can only be called", at: place.entry)
     }
 }

@@ -59,6 +59,17 @@ import Testing
                 """)
     }
 
+    @Test func aProviderThatWasNamedForAnotherImportIsOffered() throws {
+        let library = try snapshot("subprog", "pinned=/sys/fs/bpf/lib")
+        #expect(
+            try text("import_socket", imports: [ImportRequest(name: "bpf_subprog", provider: library)]) == """
+                error: undefined import `bpf_subprog_scale` in import_socket.bpf.o
+                  referenced by `twice` (section .text, instruction N, import_socket.bpf.c:9)
+                note: searched 1 provider: pinned=/sys/fs/bpf/lib (subprog, id 17)
+                help: `--import pinned=/sys/fs/bpf/lib:bpf_subprog_scale` takes it from there
+                """)
+    }
+
     @Test func severalProvidersOfANameAreNamed() throws {
         #expect(
             try text("import_kprobe", libraries: [snapshot("subprog", "id=1", 1), snapshot("subprog", "id=2", 2)]) == """

@@ -7,15 +7,19 @@ import Glibc
 ///
 /// No kernel of a distribution exports subprograms; it takes a library's entry program, with all it refers to, if the functions
 /// are static, so libbpf is told that they are hidden. The kernel then drops them again, for nobody calls them.
+///
+/// To be used in a process of its own (an exit test): libbpf's table of handlers has no lock, and libbpf before 1.3 damages it
+/// when the last handler goes.
 final class LibbpfLoad {
     /// What libbpf prepared for `BPF_PROG_LOAD`.
     struct Prepared {
-        var instructionCount = 0
+        /// Of every instruction, relocated.
+        var immediates: [Int32] = []
         var functionCount = 0
         var lineCount = 0
     }
 
-    /// A section name of its own keeps the observer away from what other tests load meanwhile.
+    /// A section name that libbpf does not know, so that the observer's handler is the only one.
     static let section = "bpflink_test"
 
     private(set) var prepared = Prepared()
@@ -28,14 +32,17 @@ final class LibbpfLoad {
             options.cookie = Int(bitPattern: prepared)
             options.prog_prepare_load_fn = { program, load, cookie in
                 guard let prepared = UnsafeMutablePointer<Prepared>(bitPattern: cookie), let load else { return -EINVAL }
+                let instructions = UnsafeBufferPointer(
+                    start: bpf_program__insns(program), count: bpf_program__insn_cnt(program))
                 prepared.pointee = Prepared(
-                    instructionCount: bpf_program__insn_cnt(program), functionCount: Int(load.pointee.func_info_cnt),
+                    immediates: instructions.map(\.imm), functionCount: Int(load.pointee.func_info_cnt),
                     lineCount: Int(load.pointee.line_info_cnt))
                 return 0
             }
-            let handler = libbpf_register_prog_handler(
-                Self.section, BPF_PROG_TYPE_SOCKET_FILTER, bpf_attach_type(rawValue: 0), &options)
-            defer { libbpf_unregister_prog_handler(handler) }
+            guard
+                libbpf_register_prog_handler(
+                    Self.section, BPF_PROG_TYPE_SOCKET_FILTER, bpf_attach_type(rawValue: 0), &options) > 0
+            else { throw OpenObject.Failure(description: "libbpf takes no handler: errno \(errno)") }
             let object = try OpenObject(hidden)
             try object.load()
         }

@@ -95,6 +95,13 @@ import Testing
             ])
     }
 
+    @Test func anImportsAddressInDataIsNotSupported() throws {
+        let error = try #require(try fault(Fixture.bytes("stored")))
+        #expect(error.code == .unsupported)
+        #expect(
+            error.message == "the address of import `bpf_subprog_scale` is stored in section .data; an import can only be called")
+    }
+
     private static let damagedTypes: [(types: [UInt32], reason: String)] = [
         // A pointer to a type of no number.
         ([0, 0x0200_0000, 9], "a type refers to type 9, but the last is 1"),

@@ -27,15 +27,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("import_kprobe", "kprobe/__set_task_comm", "kprobe"),
-        ("import_tracepoint", "tracepoint/sched/sched_switch", "tracepoint"),
-        ("import_cgroup", "cgroup_skb/ingress", "cgroup_skb"), ("import_xdp", "xdp", "xdp"),
-        ("import_tc", "tc", "sched_cls"), ("import_socket", "socket", "socket_filter"),
+        ("import_kprobe", "on_rename", "kprobe/__set_task_comm"),
+        ("import_tracepoint", "on_switch", "tracepoint/sched/sched_switch"),
+        ("import_cgroup", "on_packet", "cgroup_skb/ingress"), ("import_xdp", "on_frame", "xdp"),
+        ("import_tc", "on_traffic", "tc"), ("import_socket", "filter", "socket"),
     ])
-    func anEntryProgramHasTheTypeOfItsSection(fixture: String, section: String, type: String) throws {
+    func aFunctionInASectionOfItsOwnIsAProgram(fixture: String, name: String, section: String) throws {
         let object = try Object(fixture: fixture)
+        #expect(object.entryPrograms.map(\.name) == [name])
         #expect(object.entryPrograms.map(\.sectionName) == [section])
-        #expect(object.entryPrograms.map(\.programType) == [type])
+        #expect(!object.isLibrary)
     }
 
     @Test func anImportTellsEveryPlaceThatUsesIt() throws {
@@ -80,6 +81,7 @@ import Testing
 
     @Test func everyFixtureCanBeRead() throws {
         #expect(!Fixture.names.isEmpty)
-        for name in Fixture.names { _ = try Object(fixture: name) }
+        // `stored` is what an object must not do.
+        for name in Fixture.names where name != "stored" { _ = try Object(fixture: name) }
     }
 }
