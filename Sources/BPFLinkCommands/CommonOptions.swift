@@ -66,7 +66,18 @@ public struct CommonOptions: ParsableArguments {
         throw ExitCode.failure
     }
 
+    /// Line ends and tabs pass; the other control characters (C0, DEL, C1) do not.
+    private static func harmless(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        switch scalar.value {
+        case 0x0a, 0x09: scalar
+        case 0..<0x20, 0x7f..<0xa0: "?"
+        default: scalar
+        }
+    }
+
+    /// Writes words. Names come from objects, and an object from anywhere: what would steer a terminal is shown as `?`.
     static func write(_ text: String, to stream: FileDescriptor) {
+        let text = String(String.UnicodeScalarView(text.unicodeScalars.map(Self.harmless)))
         // A closed pipe ends the process by SIGPIPE; nothing else can be told to anyone.
         _ = try? stream.writeAll(text.utf8)
     }

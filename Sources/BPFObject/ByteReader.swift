@@ -41,7 +41,14 @@ struct ByteReader {
         guard position >= 0, position < count else { throw outside(position, 1) }
         var end = range.lowerBound + position
         let limit = min(range.upperBound, end + Self.maximumNameLength + 1)
-        while end < limit, bytes[end] != 0 { end += 1 }
+        while end < limit, bytes[end] != 0 {
+            // Names are shown to people; no compiler writes one that could steer a terminal or forge a line.
+            guard bytes[end] >= 0x20, bytes[end] != 0x7f else {
+                throw ObjectError(
+                    .malformed, "string with a control character in \(what)", at: FileOffset(end))
+            }
+            end += 1
+        }
         guard end < limit else {
             let fault = limit == range.upperBound ? "without an end" : "of more than \(Self.maximumNameLength) bytes"
             throw ObjectError(.malformed, "string \(fault) in \(what)", at: place(position))

@@ -95,6 +95,12 @@ import Testing
             ])
     }
 
+    @Test func aNameThatWouldSteerATerminalIsAnError() throws {
+        let error = try #require(try fault(patched("import_kprobe") { $0.replaceName(of: "on_rename", with: "on_re\u{1b}ame") }))
+        #expect(error.code == .malformed)
+        #expect(error.message.hasPrefix("string with a control character in section .strtab"))
+    }
+
     @Test func anImportsAddressInDataIsNotSupported() throws {
         let error = try #require(try fault(Fixture.bytes("stored")))
         #expect(error.code == .unsupported)
