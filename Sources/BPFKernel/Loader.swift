@@ -55,10 +55,14 @@ public enum Loader {
     private static func programs(
         of plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
-        guard needsFunctionCalls(plan, options) else {
-            return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in try loadByLibbpf(plan, options) }
+        do throws(KernelError) {
+            guard needsFunctionCalls(plan, options) else {
+                return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in try loadByLibbpf(plan, options) }
+            }
+            return try loadInterposed(plan, providers: providers, options: options)
+        } catch {
+            throw error.namingUnboundImport(of: plan)
         }
-        return try loadInterposed(plan, providers: providers, options: options)
     }
 
     // MARK: libbpf alone
@@ -174,43 +178,5 @@ extension Object {
     var baseName: String {
         let file = name.split(separator: "/").last ?? "object"
         return String(file.prefix { $0 != "." })
-    }
-}
-
-extension KernelError {
-    /// A program that BPF_PROG_LOAD refused.
-    static func refused(program: String, type: ProgramType, errno: Errno, log: VerifierLog) -> KernelError {
-        let reasons = log.conclusion
-        guard !reasons.isEmpty else {
-            return KernelError(
-                .load, "the kernel refuses to load `\(program)` (\(type)): \(errno)", errno: errno,
-                notes: ["the verifier said nothing: the kernel refused before it looked at instructions"])
-        }
-        return KernelError(
-            .verifier, "the verifier refuses `\(program)` (\(type)): \(errno)", errno: errno, notes: reasons,
-            help: log.suggestion.map { [$0] } ?? [], verifierLog: log)
-    }
-
-    /// An object that bpf_object__load gave up.
-    ///
-    /// libbpf says which program it was in its log: `libbpf: prog 'NAME': …`.
-    static func notLoaded(_ object: String, _ failure: CallFailure, log: VerifierLog) -> KernelError {
-        let prefix = "libbpf: prog '"
-        let program = failure.log.last { $0.hasPrefix(prefix) }?.dropFirst(prefix.count).prefix { $0 != "'" }
-        guard let program, !log.conclusion.isEmpty else {
-            return KernelError(
-                .load, "\(object) cannot be loaded", failure,
-                notes: failure.log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix })
-        }
-        return KernelError(
-            .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
-            notes: log.conclusion, help: log.suggestion.map { [$0] } ?? [], verifierLog: log, libbpfLog: failure.log)
-    }
-}
-
-extension String {
-    /// libbpf's message without its own name in front.
-    fileprivate var replacingLibraryPrefix: String {
-        hasPrefix("libbpf: ") ? String(dropFirst("libbpf: ".count)) : self
     }
 }

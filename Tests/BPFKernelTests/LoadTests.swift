@@ -145,6 +145,14 @@ extension RunningKernel {
             #expect(try kernelError { try loaded.attach(to: [.section, .cgroup("/nowhere")]) }.errno == .noSuchFileOrDirectory)
         }
 
+        @Test func aCallOfAnUnboundWeakImportIsNamed() throws {
+            let plan = try Fixture.plan("weak_call")
+            let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
+            #expect(error.code == .verifier)
+            #expect(error.notes.last == "this is a call of `bpf_subprog_scale`, a weak import that is bound to nothing")
+            #expect(error.help.first?.hasPrefix("`--import REF:bpf_subprog_scale` binds it") == true)
+        }
+
         @Test func aTypeIsAskedForWhereTheSectionTellsNone() throws {
             let plan = try Fixture.plan("untyped")
             let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
