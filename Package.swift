@@ -78,7 +78,10 @@ let package = Package(
         .testTarget(
             name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands", "BPFLinker", "BPFObject", "TestFixtures", "bpflink"],
             exclude: ["Cases"], swiftSettings: strict),
-        .testTarget(name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol"], swiftSettings: strict),
+        // The guest tests boot machines with the agent that is built beside them.
+        .testTarget(
+            name: "VMRunnerTests", dependencies: ["VMRunner", "VMProtocol", "bpflink-vm-guest", systemPackage],
+            swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", dependencies: ["TestFixtures"], swiftSettings: strict),
     ]
 )

@@ -72,9 +72,9 @@ struct Make {
     static func step(_ line: String) -> (isCompilation: Bool, file: String)? {
         guard line.hasPrefix("  ") else { return nil }
         let words = line.split(separator: " ")
-        guard words.count >= 2, let step = words.first, step.allSatisfy({ $0.isUppercase || $0.isNumber || $0 == "_" }) else {
-            return nil
-        }
+        guard words.count >= 2, let step = words.first, step.first?.isUppercase == true,
+            step.allSatisfy({ $0.isUppercase || $0.isNumber || $0 == "_" })
+        else { return nil }
         return (["CC", "AS", "HOSTCC", "CHK"].contains(step), words[words.count - 1].description)
     }
 

@@ -110,15 +110,17 @@ struct Evidence: Sendable {
         let fromSplat = (splats.first?.index).map { Array(console[$0...].prefix(60)) }
 
         guard kernelRelease != nil else {
+            if expired != nil {
+                return Failure(
+                    kind: .boot, reason: "the guest did not come up in time", excerpt: Array(console.suffix(60)))
+            }
             if let panic {
                 let head = max(0, min(splats.first?.index ?? panic, panic) - 5)
                 return Failure(
                     kind: .boot, reason: SplatRules.message(console[panic]), excerpt: Array(console[head...].prefix(40)))
             }
-            let reason =
-                expired != nil
-                ? "the guest did not come up in time" : "QEMU ended before the guest came up (\(exitWords))"
-            return Failure(kind: .boot, reason: reason, excerpt: Array(console.suffix(20)))
+            return Failure(
+                kind: .boot, reason: "QEMU ended before the guest came up (\(exitWords))", excerpt: Array(console.suffix(20)))
         }
         if let expired {
             let reason = "the \(expired == .shutdown ? "machine's shutdown" : "command") did not end in time"

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import Testing
+
+@testable import VMRunner
+
+@Suite struct KernelConfigTests {
+    @Test func whatDidNotStickIsNamed() throws {
+        let request = try KernelConfig(
+            parsing: "# why\nCONFIG_A=y\nCONFIG_B=1\n# CONFIG_C is not set\n\nCONFIG_D=\"x y\"\n# CONFIG_E is not set\n",
+            name: "request")
+        let result = try KernelConfig(
+            parsing: "CONFIG_A=m\nCONFIG_B=1\nCONFIG_C=y\nCONFIG_D=\"x y\"\nCONFIG_Z=y\n", name: "result")
+        #expect(
+            request.unmet(in: result) == [
+                "CONFIG_A: y was asked for, m came out", "CONFIG_C: not set was asked for, y came out",
+            ])
+        #expect(request.unmet(in: request).isEmpty)
+    }
+
+    @Test func aMissingSymbolDidNotStick() throws {
+        let request = try KernelConfig(parsing: "CONFIG_A=y\n", name: "request")
+        let result = try KernelConfig(parsing: "# CONFIG_A is not set\n", name: "result")
+        #expect(request.unmet(in: result) == ["CONFIG_A: y was asked for, not set came out"])
+        #expect(request.unmet(in: try KernelConfig(parsing: "", name: "empty")).count == 1)
+    }
+
+    @Test(arguments: ["CONFIG_A=y\nCONFIG_A=y\n", "CONFIG_A=y\n# CONFIG_A is not set\n", "A=y\n", "CONFIG_A\n"])
+    func refuses(_ text: String) {
+        #expect(throws: RunnerError.self) { try KernelConfig(parsing: text, name: "x") }
+    }
+
+    @Test func theShippedRequestIsWellFormed() throws {
+        let path = SplatRulesTests.installation.kernelConfig
+        let request = try KernelConfig(parsing: try Files.text(path), name: path)
+        #expect(request.values.count > 80)
+    }
+}
+
+@Suite struct KernelRecipeTests {
+    let recipe = KernelRecipe(
+        variant: .patched, base: "/b", baseDigest: "d", series: .none, patchDigests: ["1", "2"], config: "CONFIG_A=y\n",
+        tools: ["gcc 12"])
+
+    @Test func theIdentityFollowsFromTheContentsAlone() throws {
+        var other = recipe
+        other.base = "/elsewhere"
+        #expect(try other.identity() == recipe.identity())
+        #expect(try recipe.identity().utf8.count == 64)
+    }
+
+    @Test func everyPartChangesTheIdentity() throws {
+        let changes: [(inout KernelRecipe) -> Void] = [
+            { $0.baseDigest = "e" }, { $0.patchDigests = ["2", "1"] }, { $0.patchDigests = ["1"] },
+            { $0.config = "CONFIG_A=n\n" }, { $0.tools = ["gcc 13"] },
+        ]
+        var identities: Set<String> = [try recipe.identity()]
+        for change in changes {
+            var other = recipe
+            change(&other)
+            identities.insert(try other.identity())
+        }
+        #expect(identities.count == changes.count + 1)
+    }
+}
+
+@Suite struct PatchedTreeTests {
+    /// A base of two files, and patches for one of them and for a new file.
+    final class Toy {
+        let directory: String
+        init() throws {
+            directory = try Files.makeTemporaryDirectory()
+            try Files.makeDirectory("\(directory)/base/sub")
+            try Files.makeDirectory("\(directory)/patches")
+            try Files.makeDirectory("\(directory)/notes")
+            try Files.write("one\ntwo\n".utf8, to: "\(directory)/base/sub/a.c")
+            try Files.write("left alone\n".utf8, to: "\(directory)/base/b.c")
+            try Files.write("Subject: the letter\n".utf8, to: "\(directory)/patches/0000-cover-letter.patch")
+            try write("0001-a.patch", "diff --git a/sub/a.c b/sub/a.c\n--- a/sub/a.c\n+++ b/sub/a.c\n@@ -1,2 +1,2 @@\n one\n-two\n+TWO\n")
+        }
+        deinit { Files.remove(directory) }
+
+        func write(_ name: String, _ patch: String) throws { try Files.write(patch.utf8, to: "\(directory)/patches/\(name)") }
+        func update() throws {
+            try PatchedTree(base: "\(directory)/base", tree: "\(directory)/tree", notes: "\(directory)/notes")
+                .update(try PatchSeries(directory: "\(directory)/patches"), baseDigest: "d")
+        }
+        func text(_ path: String) throws -> String { try Files.text("\(directory)/\(path)") }
+    }
+
+    @Test func appliesInOrderAndLeavesTheBaseAlone() throws {
+        let toy = try Toy()
+        try toy.write("0002-a.patch", "diff --git a/sub/a.c b/sub/a.c\n--- a/sub/a.c\n+++ b/sub/a.c\n@@ -1,2 +1,2 @@\n-one\n+ONE\n TWO\n")
+        try toy.write(
+            "0003-new.patch", "diff --git a/n/new.c b/n/new.c\nnew file mode 100644\n--- /dev/null\n+++ b/n/new.c\n@@ -0,0 +1 @@\n+new\n")
+        try toy.update()
+        #expect(try toy.text("tree/sub/a.c") == "ONE\nTWO\n")
+        #expect(try toy.text("tree/n/new.c") == "new\n")
+        #expect(try toy.text("base/sub/a.c") == "one\ntwo\n")
+    }
+
+    @Test func rewritesOnlyWhatChanges() throws {
+        let toy = try Toy()
+        try toy.update()
+        let before = try ["sub/a.c", "b.c"].map { try Files.signature("\(toy.directory)/tree/\($0)") }
+        try toy.update()
+        #expect(try ["sub/a.c", "b.c"].map { try Files.signature("\(toy.directory)/tree/\($0)") } == before)
+    }
+
+    @Test func takesBackWhatTheSeriesNoLongerDoes() throws {
+        let toy = try Toy()
+        try toy.write(
+            "0002-new.patch", "diff --git a/new.c b/new.c\nnew file mode 100644\n--- /dev/null\n+++ b/new.c\n@@ -0,0 +1 @@\n+new\n")
+        try toy.update()
+        Files.remove("\(toy.directory)/patches/0002-new.patch")
+        try toy.write("0001-a.patch", "diff --git a/b.c b/b.c\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-left alone\n+changed\n")
+        try toy.update()
+        #expect(try toy.text("tree/sub/a.c") == "one\ntwo\n")
+        #expect(try toy.text("tree/b.c") == "changed\n")
+        #expect(!Files.exists("\(toy.directory)/tree/new.c"))
+    }
+
+    @Test func aPatchThatDoesNotApplyStopsEverything() throws {
+        let toy = try Toy()
+        try toy.write("0002-bad.patch", "diff --git a/b.c b/b.c\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-other\n+changed\n")
+        let error = #expect(throws: RunnerError.self) { try toy.update() }
+        #expect(error?.message.contains("0002-bad.patch") == true)
+        #expect(!Files.exists("\(toy.directory)/tree"))
+    }
+
+    @Test func aSeriesWithoutPatchesIsAnError() throws {
+        let toy = try Toy()
+        Files.remove("\(toy.directory)/patches/0001-a.patch")
+        #expect(throws: RunnerError.self) { try PatchSeries(directory: "\(toy.directory)/patches") }
+        #expect(throws: RunnerError.self) { try PatchSeries(directory: "/nonexistent") }
+    }
+
+    @Test func renamesTouchBothNames() {
+        #expect(PatchSeries.touchedFiles(patch: "diff --git a/x/y.c b/z.c\nrename from x/y.c\n") == ["x/y.c", "z.c"])
+    }
+}
+
+@Suite struct MakeTests {
+    @Test func steps() {
+        #expect(Make.step("  CC      kernel/fork.o").map { $0.isCompilation && $0.file == "kernel/fork.o" } == true)
+        #expect(Make.step("  AR      built-in.a")?.isCompilation == false)
+        #expect(Make.step("kernel/fork.c:1: warning: x") == nil)
+        #expect(Make.step("   12 |   int x;") == nil)
+    }
+
+    @Test func errorsAreShownWithoutTheStepsAround() {
+        let log = "  CC a.o\n  CC b.o\nb.c: In function 'f':\nb.c:3:5: error: 'x' undeclared\n    3 | x;\n  CC c.o\nmake: *** [b.o] Error 1\n"
+        let words = Make.errors(log)
+        #expect(words.hasPrefix("b.c: In function"))
+        #expect(words.contains("'x' undeclared") && words.contains("Error 1") && !words.contains("c.o\n"))
+    }
+}
