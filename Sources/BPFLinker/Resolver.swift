@@ -7,7 +7,9 @@ import BPFObject
 /// nobody offers stays unresolved. Whatever is found must have the prototype that the object was compiled against.
 struct Resolver {
     let object: Object
+    /// In the order given.
     let requests: [ImportRequest]
+    private let requestsByName: [String: [ImportRequest]]
     let libraries: [ProviderSnapshot]
     let options: LinkOptions
 
@@ -20,6 +22,7 @@ struct Resolver {
     init(object: Object, requests: [ImportRequest], libraries: [ProviderSnapshot], options: LinkOptions) {
         self.object = object
         self.requests = requests
+        self.requestsByName = Dictionary(grouping: requests, by: \.name)
         self.libraries = Self.distinct(libraries)
         self.options = options
         for provider in Self.distinct(requests.map(\.provider) + libraries) {
@@ -48,10 +51,13 @@ struct Resolver {
     /// A call has 16 bits, signed, for the slot (`bpf_insn.off`).
     private static let maximumProviders = Int(Int16.max)
 
+    /// For how many errors similar exports are searched; each search looks at every export.
+    private static let maximumSuggestions = 16
+
     // MARK: One import
 
     private mutating func resolve(_ wanted: Import, number: Int) -> Binding.Target? {
-        let requests = requests.filter { $0.name == wanted.name }
+        let requests = requestsByName[wanted.name] ?? []
         let requested = Self.distinct(requests.map(\.provider))
         if requested.count > 1 {
             errors.append(.conflictingRequests(wanted, requests))
@@ -112,6 +118,8 @@ struct Resolver {
 
     /// Exports of a similar name, nearest first; then those of the same prototype.
     private func candidates(for wanted: Import, in providers: [ProviderSnapshot]) -> [LinkError.Candidate] {
+        // Where so much is wrong, a wrong provider was named and no name will do.
+        if errors.count >= Self.maximumSuggestions { return [] }
         var near: [(distance: Int, candidate: LinkError.Candidate)] = []
         var alike: [LinkError.Candidate] = []
         for provider in providers {

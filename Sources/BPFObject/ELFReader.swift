@@ -227,6 +227,7 @@ struct ELFReader {
 
     private func readRelocations(symbolTable: Section) throws(ObjectError) -> [Relocation] {
         var relocations: [Relocation] = []
+        var patched: Set<UInt32> = []
         for table in sections where table.type == SHT_REL || table.type == SHT_RELA {
             guard table.info < sections.count else {
                 throw ObjectError(
@@ -235,6 +236,10 @@ struct ELFReader {
             }
             let target = sections[Int(table.info)]
             guard target.isCode || target.flags & ELFConstant.flagAllocated != 0 else { continue }
+            guard patched.insert(table.info).inserted else {
+                throw ObjectError(
+                    .malformed, "section \(target.name) has more than one table of relocations", at: table.offset)
+            }
             guard table.type == SHT_REL else {
                 throw ObjectError(
                     .unsupported, "section \(table.name) has relocations with addends, which BPF objects have not",

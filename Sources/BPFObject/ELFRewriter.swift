@@ -163,8 +163,7 @@ private struct ELFImage {
     /// Gives the entry program a BTF function and, in `.BTF.ext`, a function record and a line: libbpf carries those of the
     /// subprograms over only to a program that has its own.
     private mutating func describe(_ entry: SyntheticEntry) throws(ObjectError) {
-        guard let ext = headers.indices.first(where: { object.sections.indices.contains($0) && object.sections[$0].name == ".BTF.ext" })
-        else {
+        guard let ext = object.sections.first(where: { $0.name == ".BTF.ext" && $0.hasContents })?.index.value else {
             throw ObjectError(.noBTF, "has no .BTF.ext, so its functions have no type records", help: "compile with `-g`")
         }
         var record = BTFExtensionEditor.Entry()

@@ -75,7 +75,8 @@ private enum Mutation {
         case 4, 5:
             let table = Int(object.bytes[40...47].reversed().reduce(0) { $0 << 8 | UInt64($1) })
             let header = Int.random(in: 0..<object.sections.count, using: &random)
-            let field = [(0, 4), (4, 4), (8, 8), (24, 8), (32, 8), (40, 4), (44, 4), (56, 8)].randomElement(using: &random) ?? (0, 4)
+            let fields = [(0, 4), (4, 4), (8, 8), (24, 8), (32, 8), (40, 4), (44, 4), (56, 8)]
+            let field = fields.randomElement(using: &random) ?? fields[0]
             return .word(position: table + header * 64 + field.0, value: value(&random), size: field.1)
         default:
             let tables = [".symtab", ".BTF", ".BTF.ext", ".strtab", ".text", "socket", ".rel.text", ".relsocket"]
@@ -90,7 +91,8 @@ private enum Mutation {
     /// Numbers at which arithmetic breaks, and some that do not stand out.
     private static func value(_ random: inout SplitMix) -> UInt64 {
         let edges: [UInt64] = [
-            0, 1, 2, 7, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 0x7fff_ffff_ffff_ffff, .max, .max - 7, 1 << 32, 1 << 63,
+            0, 1, 2, 7, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff,
+            0x7fff_ffff_ffff_ffff, .max, .max - 7, 1 << 32, 1 << 63,
         ]
         return Bool.random(using: &random)
             ? edges.randomElement(using: &random) ?? 0 : UInt64.random(in: 0...4096, using: &random)

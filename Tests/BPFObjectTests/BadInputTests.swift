@@ -95,6 +95,17 @@ import Testing
             ])
     }
 
+    @Test func aSecondTableOfRelocationsForOneSectionIsAnError() throws {
+        let error = try #require(
+            try fault(patched("import_socket") { bytes in
+                // .rel.text becomes a table for the section that .relsocket patches.
+                let other = try header(".relsocket", in: bytes)
+                let one = try header(".rel.text", in: bytes)
+                bytes.replaceSubrange((one + 44)..<(one + 48), with: bytes[(other + 44)..<(other + 48)])
+            }))
+        #expect(error.message == "section socket has more than one table of relocations")
+    }
+
     @Test func aNameThatWouldSteerATerminalIsAnError() throws {
         let error = try #require(try fault(patched("import_kprobe") { $0.replaceName(of: "on_rename", with: "on_re\u{1b}ame") }))
         #expect(error.code == .malformed)
