@@ -17,17 +17,18 @@ public struct VerifierLog: Sendable, Equatable {
     /// What says why the program was refused, in few lines without indentation.
     ///
     /// The kernel closes the log with statistics, newer kernels with a report before these; the verifier's own words are the
-    /// line before. Where that line only goes on from the one above it (a register's state, an access that is explained
-    /// above), that one is kept too.
+    /// line before. Where that line only goes on from the one above it (a register's state, an access or arguments that are
+    /// explained above), that one is kept too. A report of a policy only repeats the verifier's words and is left out.
     public var conclusion: [String] {
-        let reasons = lines.prefix { !$0.hasPrefix(Self.reportTitle) }.filter { !Self.isStatistics($0) }
+        let suggestion = self.suggestion
+        let words = lines.prefix { !$0.hasPrefix(Self.reportTitle) }
+            .filter { !Self.isStatistics($0) && String($0) != suggestion }
         var conclusion: [String] = []
-        if let last = reasons.last {
-            let needsContext =
-                last.first == "\t" || Self.isRegisterState(last) || last.hasPrefix("invalid bpf_context access")
-            conclusion = reasons.suffix(needsContext ? 2 : 1).map { String($0.drop(while: \.isWhitespace)) }
+        if let last = words.last {
+            conclusion = words.suffix(Self.goesOn(last) ? 2 : 1).map { String($0.drop(while: \.isWhitespace)) }
         }
-        if let problem = lines.last(where: { $0.hasPrefix(Self.reportTitle) })?.dropFirst(Self.reportTitle.count) {
+        let problem = lines.last { $0.hasPrefix(Self.reportTitle) }?.dropFirst(Self.reportTitle.count)
+        if let problem, !problem.hasPrefix("Policy: ") {
             conclusion.append(problem + (section("Reason:").map { ": " + $0 } ?? ""))
         }
         return conclusion
@@ -50,8 +51,9 @@ public struct VerifierLog: Sendable, Equatable {
         line.hasPrefix("processed ") || line.hasPrefix("verification time ") || line.hasPrefix("stack depth ")
     }
 
-    /// Whether the line begins with a register, `R0` to `R10`.
-    private static func isRegisterState(_ line: Substring) -> Bool {
-        line.first == "R" && line.dropFirst().first?.isWholeNumber == true
+    /// Whether the line is to be read with the one above it. Registers are `R0` to `R10`.
+    private static func goesOn(_ line: Substring) -> Bool {
+        line.first == "\t" || line.hasPrefix("invalid bpf_context access") || line.hasPrefix("Caller passes invalid args")
+            || (line.first == "R" && line.dropFirst().first?.isWholeNumber == true)
     }
 }

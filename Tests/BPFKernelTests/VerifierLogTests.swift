@@ -26,6 +26,7 @@ import Testing
     @Test(arguments: [
         ("2: (61) r0 = *(u32 *)(r1 +999)\ninvalid bpf_context access off=999 size=4\n", 2),
         ("the sum is\n\ttoo large\n", 2),
+        ("R2 type=ctx expected=fp\nCaller passes invalid args into bpf_subprog() of prog 7 (subprog)\n", 2),
         ("Return value is wrong\n", 1),
     ])
     func linesThatGoOnKeepTheOneBefore(log: String, count: Int) {
@@ -54,6 +55,21 @@ import Testing
                 "Register Type Safety: Invalid dereference: R0 may be NULL here. The program could dereference NULL on this path.",
             ])
         #expect(log.suggestion == "Add a NULL check before the access.")
+    }
+
+    @Test func aPolicyIsSaidOnce() {
+        let log = VerifierLog(
+            text: """
+                cannot import f() from prog 24 (lib): argument 1 is a ctx
+                Compile it into this program.
+                Verification failed: Policy: Operation is not allowed
+                Reason:
+                  The import of f() from program 24 (lib) is not allowed: argument 1 is a ctx.
+                Suggestion:
+                  Compile it into this program.
+                """)
+        #expect(log.conclusion == ["cannot import f() from prog 24 (lib): argument 1 is a ctx"])
+        #expect(log.suggestion == "Compile it into this program.")
     }
 
     @Test func anEmptyLogConcludesNothing() {
