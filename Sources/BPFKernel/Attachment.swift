@@ -103,7 +103,7 @@ struct Attacher {
                 let pointer = try isInterposed ? bySectionName() : libbpfPointer { bpf_program__attach(program) }
                 return Attachment(owning: pointer, place: section)
             case .cgroup(let path):
-                let directory = DirectoryDescriptor(
+                let directory = AnyDescriptor(
                     owning: try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
                 let pointer = try libbpfPointer { bpf_program__attach_cgroup(program, directory.number) }
                 return Attachment(owning: pointer, place: target.description)

@@ -18,31 +18,17 @@ public struct Descriptor<Kind>: ~Copyable, Sendable {
     deinit {
         _ = close(number)
     }
-
-    /// Gives up ownership: whoever takes the number must close it.
-    consuming func release() -> CInt {
-        let number = self.number
-        discard self
-        return number
-    }
-
-    /// A second owner of the same kernel object.
-    ///
-    /// - Throws: ``CallFailure`` with `EMFILE` when the process has no descriptor left.
-    func duplicate() throws(CallFailure) -> Descriptor<Kind> {
-        Descriptor(owning: try systemCall { fcntl(number, F_DUPFD_CLOEXEC, 0) })
-    }
 }
 
 /// Marks for ``Descriptor``.
 public enum ProgramKind {}
-/// Marks for ``Descriptor``: a directory.
-enum DirectoryKind {}
+/// Marks for ``Descriptor``: anything else.
+enum AnyKind {}
 
 /// A loaded program.
 public typealias ProgramDescriptor = Descriptor<ProgramKind>
-/// A directory, for calls that want one by descriptor.
-typealias DirectoryDescriptor = Descriptor<DirectoryKind>
+/// A link, or a directory that a call wants by descriptor.
+typealias AnyDescriptor = Descriptor<AnyKind>
 
 /// The single owner of libbpf's `struct bpf_object`: the maps and programs of one ELF file.
 struct ObjectHandle: ~Copyable {

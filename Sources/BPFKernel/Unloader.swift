@@ -81,7 +81,7 @@ public enum Unloader {
     /// Whether a bpf_link is pinned at the path.
     private static func isLink(_ path: String) -> Bool {
         guard let number = try? libbpfCall({ bpf_obj_get(path) }) else { return false }
-        let descriptor = DirectoryDescriptor(owning: number)
+        let descriptor = AnyDescriptor(owning: number)
         // `bpf_link_new_fd()` in kernel/bpf/syscall.c.
         return (try? OpenProgram.kind(of: descriptor.number)) == "anon_inode:bpf-link"
     }

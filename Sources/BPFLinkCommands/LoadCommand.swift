@@ -31,7 +31,10 @@ public struct LoadCommand: ParsableCommand {
     @Flag(help: "Export the global functions of an object that has entry programs.")
     var export = false
 
-    @Option(help: ArgumentHelp("Pin the program at PATH, several programs in the directory PATH.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "Pin the program at PATH, several programs in the directory PATH; attachments beside them, as PROGRAM_link.",
+            valueName: "path"))
     var pin: String?
 
     @Option(

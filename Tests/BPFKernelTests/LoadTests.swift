@@ -34,6 +34,7 @@ extension RunningKernel {
                 #expect(one.info.verifiedInstructions == other.info.verifiedInstructions)
                 #expect(one.info.mapIDs.count == other.info.mapIDs.count)
                 #expect(one.info.btfID != nil && other.info.btfID != nil)
+                #expect(try Self.operations(of: one) == Self.operations(of: other))
             }
         }
 
@@ -174,6 +175,13 @@ extension RunningKernel {
             let error = try kernelError { _ = try Loader.load(try Fixture.plan("plain"), providers: [], options: options) }
             #expect(error.code == .pin)
             #expect(error.message.contains(words))
+        }
+
+        /// Opcodes, registers and offsets of the instructions that the kernel runs; immediates hold ids, which differ.
+        private static func operations(of program: LoadedProgram) throws -> [[UInt8]] {
+            let bytes = try ProgramInfo.translatedInstructions(of: OpenProgram.open(.id(program.info.id)).descriptor)
+            #expect(!bytes.isEmpty)
+            return stride(from: 0, to: bytes.count, by: 8).map { Array(bytes[$0..<$0 + 4]) }
         }
 
         /// The cgroup v2 hierarchy's root.
