@@ -7,7 +7,9 @@
 import BPFKernel
 import Glibc
 
-let cases = callCases + selectorCases + argumentCases + exportRefusalCases
+let cases =
+    callCases + selectorCases + argumentCases + hostileArgumentCases + imageCases + costCases + lifetimeCases + flagCases
+    + exportRefusalCases + importRefusalCases + regressionCases + stockCases
 
 let skipped: Int32 = 4
 

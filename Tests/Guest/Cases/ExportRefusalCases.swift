@@ -68,6 +68,14 @@ let exportRefusalCases: [Case] =
             },
         ]
     } + [
+        Case("exports.dependence_in_dead_code_does_not_count") {
+            let provider = try library("dependent", entry: "tc")
+            var program = try RawProgram.typed(type: BPF_PROG_TYPE_SCHED_CLS)
+            let function = try program.extern("independent", [try require(program.types, "types").int])
+            program.instructions = [.set(1, 6), .call(import: function), .exit]
+            program.slots = [provider]
+            try expectEqual(try program.load().run(), 7, "result")
+        },
         Case("exports.refuse.sleepable") {
             var program = RawProgram.nothing
             program.type = BPF_PROG_TYPE_KPROBE

@@ -25,6 +25,10 @@ extension bpf_insn {
     static func sum(_ destination: UInt8, _ source: UInt8) -> bpf_insn {
         bpf_insn(BPF_ALU64 | BPF_ADD | BPF_X, destination, source)
     }
+    /// `rD &= value`
+    static func and(_ destination: UInt8, _ value: Int32) -> bpf_insn {
+        bpf_insn(BPF_ALU64 | BPF_AND | BPF_K, destination, 0, 0, value)
+    }
     /// `*(u64 *)(rB + offset) = value`
     static func store(_ base: UInt8, _ offset: Int16, value: Int32) -> bpf_insn {
         bpf_insn(BPF_ST | BPF_MEM | BPF_DW, base, 0, offset, value)
@@ -45,10 +49,8 @@ extension bpf_insn {
     static func jump(if register: UInt8, equals value: Int32, _ offset: Int16) -> bpf_insn {
         bpf_insn(BPF_JMP | BPF_JEQ | BPF_K, register, 0, offset, value)
     }
-    /// `if rD > rS goto +offset`, unsigned
-    static func jump(if register: UInt8, exceeds other: UInt8, _ offset: Int16) -> bpf_insn {
-        bpf_insn(BPF_JMP | BPF_JGT | BPF_X, register, other, offset)
-    }
+    /// `goto +offset`
+    static func jump(_ offset: Int16) -> bpf_insn { bpf_insn(BPF_JMP | BPF_JA, 0, 0, offset) }
     /// A helper's call.
     static func helper(_ id: bpf_func_id) -> bpf_insn { bpf_insn(BPF_JMP | BPF_CALL, 0, 0, 0, Int32(id.rawValue)) }
     /// A call to a function of the same program, `distance` instructions behind the next one.

@@ -14,7 +14,7 @@ final class Provider: SlotContent {
 
     /// Takes over a program that is loaded by hand.
     init(_ raw: OwnedDescriptor) throws {
-        program = try OpenProgram.open(.descriptor(raw.number))
+        program = try raw.opened()
         object = nil
     }
 
@@ -38,6 +38,13 @@ final class Provider: SlotContent {
         let exports = try program.exports()
         let index = try require(exports.firstIndex { $0.name == name }, "\(info.name) exports no \(name)")
         return info.jitedSymbols[info.exports[index].functionIndex]
+    }
+}
+
+extension OwnedDescriptor {
+    /// The program that it refers to.
+    func opened() throws -> OpenProgram {
+        try withExtendedLifetime(self) { try OpenProgram.open(.descriptor(number)) }
     }
 }
 

@@ -19,3 +19,8 @@ func withCapabilities<Result>(_ wanted: [cap_value_t], _ body: () throws -> Resu
     defer { _ = cap_set_proc(before) }
     return try body()
 }
+
+extension [cap_value_t] {
+    /// What loads networking programs, without the right to see kernel memory.
+    static var bpfOnly: [cap_value_t] { [CAP_BPF, CAP_NET_ADMIN] }
+}

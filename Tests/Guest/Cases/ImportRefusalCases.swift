@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import CBPFLinkUAPI
+import CLibbpf
+import Glibc
+
+/// What cannot be imported: nothing like it is there, it is not what the importer takes it for, or the importer may not.
+let importRefusalCases: [Case] = slotCases + nameCases + declarationCases + permissionCases
+
+/// The descriptor table and the call's own fields.
+private let slotCases: [Case] = [
+    Case("imports.refuse.slot_is_a_map") {
+        let map = try makeMap()
+        let program = try Raw.importer(from: map)
+        try expectRefusal("fd_idx 0 is not a program") { _ = try program.load() }
+    },
+    Case("imports.refuse.slot_is_type_information") {
+        let types = try TypeTable().load()
+        let program = try Raw.importer(from: types)
+        try expectRefusal("fd_idx 0 is not a program") { _ = try program.load() }
+    },
+    Case("imports.refuse.slot_is_neither") {
+        let file = try OwnedDescriptor(open("/dev/null", O_RDONLY), "/dev/null")
+        let program = try Raw.importer(from: file)
+        try expectRefusal("fd \(file.number) is not pointing to valid bpf_map, btf or bpf_prog") { _ = try program.load() }
+    },
+    Case("imports.refuse.provider_without_exports") {
+        let provider = try RawProgram.nothing.load()
+        let id = try provider.opened().info.id
+        let program = try Raw.importer(from: provider)
+        try expectRefusal(
+            "cannot import from prog \(id) (raw): it exports nothing, load it with BPF_F_EXPORT_SUBPROGS"
+        ) { _ = try program.load() }
+    },
+    Case("imports.refuse.slot_out_of_range") {
+        for slot: Int16 in [1, 5, .max, -1, .min] {
+            var program = try Raw.importer(from: try Raw.answering())
+            program.instructions[0].off = slot
+            try expectRefusal("fd_idx \(slot) is not a program") { _ = try program.load() }
+        }
+    },
+    Case("imports.refuse.table_without_count") {
+        var program = try Raw.importer(from: try Raw.answering())
+        program.slotCount = 0
+        do {
+            _ = try program.load()
+            throw Failure("a call through fd_array without fd_array_cnt was accepted")
+        } catch let refusal as RawProgram.Refusal {
+            try expectEqual(refusal.error, EPROTO, "error number")
+            try expect(
+                refusal.log.contains("call of another program without fd_array_cnt is invalid"), "the log is: \(refusal.log)")
+        }
+    },
+    Case("imports.refuse.more_than_64_providers") {
+        let providers = try (0..<65).map { _ in try Raw.answering() }
+        var program = try Raw.importer(from: providers[0])
+        program.slots = Array(providers.prefix(64))
+        try expectEqual(try program.load().run(), 42, "answer of the first of 64 providers")
+        program.slots = providers
+        try expectRefusal("cannot import from more than 64 programs") { _ = try program.load() }
+    },
+    Case("imports.refuse.more_than_256_functions") {
+        var program = try Raw.importer(from: try Raw.answering())
+        program.instructions = try (0..<256).map { _ in .call(import: try program.extern("answer")) } + [.exit]
+        try expectEqual(try program.load().run(), 42, "answer of the last of 256 imports")
+        program.instructions.insert(.call(import: try program.extern("answer")), at: 0)
+        try expectRefusal("cannot import more than 256 functions") { _ = try program.load() }
+    },
+    Case("imports.refuse.immediate_that_is_no_extern_function") {
+        var program = try Raw.importer(from: try Raw.answering())
+        let types = try require(program.types, "types")
+        for immediate: Int32 in [0, -1, Int32(types.int), Int32(program.functions[0].type), 1000] {
+            program.instructions[0].imm = immediate
+            try expectRefusal("type id \(immediate) is not an extern function") { _ = try program.load() }
+        }
+    },
+    Case("imports.refuse.importer_without_type_information") {
+        var program = try Raw.importer(from: try Raw.answering())
+        program.types = nil
+        try expectRefusal("requires BTF with func_info") { _ = try program.load() }
+    },
+    Case("imports.refuse.reserved_fields") {
+        let good = try Raw.importer(from: try Raw.answering())
+        var program = good
+        program.instructions[0].dst_reg = 1
+        try expectRefusal("BPF_CALL uses reserved fields") { _ = try program.load() }
+        program = good
+        program.instructions[0].code = UInt8(BPF_JMP32 | BPF_CALL)
+        try expectRefusal("unknown opcode 86") { _ = try program.load() }
+        program = good
+        program.instructions[0].code = UInt8(BPF_JMP | BPF_CALL | BPF_X)
+        try expectRefusal("unknown opcode 8d") { _ = try program.load() }
+        program = good
+        program.instructions[0].src_reg = 4
+        try expectRefusal("BPF_CALL uses reserved fields") { _ = try program.load() }
+    },
+]
+
+/// Names that the provider does not export.
+private let nameCases: [Case] = [
+    ("unknown", "bpf_subprogg"), ("static", "count"), ("hidden", "clamp"), ("entry_function", "subprog"), ("prefix", "bpf_"),
+].map { what, name in
+    Case("imports.refuse.\(what)_name") {
+        let provider = try library("subprog")
+        let program = try Raw.importer(of: name, from: provider)
+        try expectRefusal(
+            "cannot import \(name)() from prog \(provider.info.id) (subprog): it exports no function of that name",
+            "Name a function that the program defines with global linkage and default visibility."
+        ) { _ = try program.load() }
+    }
+} + [
+    Case("imports.refuse.unknown_name_in_dead_code") {
+        var program = try Raw.importer(of: "nothing", from: try Raw.answering())
+        program.instructions = [.set(0, 0), .jump(if: 0, equals: 0, 1)] + program.instructions
+        try expectRefusal("it exports no function of that name") { _ = try program.load() }
+    }
+]
+
+/// Declarations that are not the provider's; bpflink is made to believe them.
+private let declarationCases: [Case] = [
+    ("wrong_count", "bpf_subprog", "it is declared with 3 arguments but has 2"),
+    ("wrong_type", "bpf_subprog_scale", "argument 2 is declared with another type"),
+    ("wrong_struct", "bpf_subprog", "argument 2 is declared with another type"),
+].map { fixture, function, reason in
+    Case("imports.refuse.\(fixture)") {
+        let provider = try library("subprog")
+        try expectRefusal(
+            "cannot import \(function)() from prog \(provider.info.id) (subprog): \(reason)",
+            "Compile this program with the declaration of the program that it imports from."
+        ) { _ = try loadUnchecked(fixture, from: provider) }
+    }
+} + [
+    Case("imports.refuse.wrong_result") {
+        let provider = try Raw.answering()
+        for result in ["long", "void"] {
+            var program = try RawProgram.typed()
+            let types = try require(program.types, "types")
+            let function = try program.extern("answer", returns: result == "void" ? 0 : types.long)
+            program.instructions = [.call(import: function), .set(0, 0), .exit]
+            program.slots = [provider]
+            try expectRefusal("it is declared with another return type") { _ = try program.load() }
+        }
+    },
+    Case("imports.refuse.wrong_pointee") {
+        let provider = try library("memory")
+        var program = try RawProgram.typed()
+        let types = try require(program.types, "types")
+        let wrong: [(String, UInt32)] = [
+            ("long", types.long), ("another name", try types.structure("couple", members: ["a", "b"])),
+            ("larger", try types.structure("pair", members: ["a", "b", "c"])),
+            ("array", try types.array(of: types.long, count: 2)),
+        ]
+        program.slots = [provider]
+        for (what, pointee) in wrong {
+            let function = try program.extern("mem_fill", [try types.pointer(to: pointee)])
+            program.instructions = [.set(1, 0), .call(import: function), .exit]
+            do {
+                try expectRefusal("argument 1 is declared with another type") { _ = try program.load() }
+            } catch { throw Failure("pointer to \(what): \(words(of: error))") }
+        }
+    },
+    Case("imports.refuse.scalar_declared_as_pointer") {
+        let provider = try library("subprog")
+        var program = try RawProgram.typed()
+        let types = try require(program.types, "types")
+        let function = try program.extern("bpf_subprog_scale", [try types.pointer(to: types.int), types.int])
+        program.instructions = [.copy(1, 10), .set(2, 0), .call(import: function), .exit]
+        program.slots = [provider]
+        try expectRefusal("argument 1 is declared with another type") { _ = try program.load() }
+    },
+]
+
+/// Importers that lack something the function needs.
+private let permissionCases: [Case] = [
+    Case("imports.refuse.gpl_only_through_another_license") {
+        let provider = try library("licensed")
+        var program = try Raw.importer(of: "gpl_only", from: provider)
+        try expectEqual(try program.load().run(), 0, "result for a GPL program")
+        program.license = "Proprietary"
+        try expectRefusal(
+            "cannot import gpl_only() from prog \(provider.info.id) (licensed): it calls a GPL-only helper and the license of this "
+                + "program is not GPL compatible", "choose a GPL compatible license"
+        ) { _ = try program.load() }
+    },
+    Case("imports.another_license_without_gpl_only_helpers") {
+        var program = try Raw.importer(of: "for_everyone", from: try library("licensed"))
+        program.license = "Proprietary"
+        try expectEqual(try program.load().run(), 5, "result")
+    },
+    Case("imports.refuse.importer_without_perfmon") {
+        let provider = try Raw.answering()
+        let program = try Raw.importer(from: provider)
+        try withCapabilities(.bpfOnly) {
+            try expectRefusal(
+                "it was verified with CAP_PERFMON, which the loader of this program lacks",
+                "Load this program with the capabilities of the program that it imports from."
+            ) { _ = try program.load() }
+        }
+    },
+    Case("imports.provider_without_perfmon") {
+        var library = try RawProgram.library()
+        try library.add("answer", [.set(0, 7), .exit])
+        let raw = try withCapabilities(.bpfOnly) { try library.load() }
+        let provider = try Provider(raw)
+        let program = try Raw.importer(from: provider)
+        try expectEqual(try program.load().run(), 7, "result for an importer with more privileges")
+        let equal = try withCapabilities(.bpfOnly) { try program.load() }
+        try expectEqual(try equal.run(), 7, "result for an importer with the same privileges")
+    },
+    Case("imports.refuse.importer_without_bpf") {
+        let provider = try Raw.answering()
+        var program = RawProgram.nothing
+        program.slots = [provider]
+        try withCapabilities([]) {
+            try expectRefusal("cannot import from prog \(provider.info.id) (lib): CAP_BPF is required") {
+                _ = try program.load()
+            }
+        }
+    },
+    Case("imports.refuse.sleepable_importer") {
+        let provider = try Raw.answering()
+        var program = try Raw.importer(from: provider, type: BPF_PROG_TYPE_KPROBE)
+        program.flags = UInt32(BPF_F_SLEEPABLE)
+        try expectRefusal("cannot import from prog \(provider.info.id) (lib): sleepable programs cannot be linked") {
+            _ = try program.load()
+        }
+    },
+    Case("imports.refuse.program_traced_by_the_importer") {
+        var target = try RawProgram.library("target", type: BPF_PROG_TYPE_XDP)
+        try target.add("answer", [.set(0, 1), .exit])
+        let provider = try Provider(try target.load())
+        var program = try Raw.importer(from: provider, type: BPF_PROG_TYPE_TRACING)
+        program.attachType = BPF_TRACE_FENTRY.rawValue
+        program.attachProgram = provider.number
+        program.attachTypeID = provider.info.exports[0].typeID
+        try expectRefusal("cannot import from prog \(provider.info.id) (target): programs of this type cannot be linked") {
+            _ = try program.load()
+        }
+    },
+    Case("imports.refuse.helper_that_the_importer_may_not_call") {
+        var target = try RawProgram.library(type: BPF_PROG_TYPE_CGROUP_SOCK)
+        try target.add("now", [.helper(BPF_FUNC_ktime_get_coarse_ns), .exit])
+        let provider = try Provider(try target.load())
+        try Raw.importer(of: "now", from: provider).load().run()
+        let program = try Raw.importer(of: "now", from: provider, type: BPF_PROG_TYPE_KPROBE)
+        try expectRefusal(
+            "cannot import now() from prog \(provider.info.id) (lib): it calls helper bpf_ktime_get_coarse_ns#160",
+            "Import from a program of the same type, or compile the function into this program."
+        ) { _ = try program.load() }
+    },
+    Case("imports.refuse.while_a_lock_is_held") {
+        let provider = try library("subprog")
+        try expectRefusal(
+            "bpf_subprog_scale() of prog \(provider.info.id) (subprog) cannot be called while holding a lock"
+        ) { _ = try load("import_locked", from: [provider]) }
+    },
+]
