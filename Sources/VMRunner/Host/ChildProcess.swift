@@ -11,7 +11,15 @@ struct ChildProcess: ~Copyable {
         case signalled(Int32)
     }
 
+    /// What the kernel sends the program when the thread that started it ends.
+    enum OnParentDeath: String {
+        case kill = "KILL"
+        /// For programs that have children of their own to end.
+        case terminate = "TERM"
+    }
+
     let id: pid_t
+    private let hasOwnGroup: Bool
     /// Becomes readable when the process ends.
     let descriptor: Int32
     private var end: End?
@@ -21,15 +29,15 @@ struct ChildProcess: ~Copyable {
     ///   - arguments: the program, looked up in `PATH`, and its arguments.
     ///   - descriptors: what the program gets as its descriptors 0, 1, 2, …; everything else is closed to it.
     ///   - environment: `NAME=VALUE` strings in place of this process's environment.
-    ///   - dieWithParent: have the kernel kill the program when the thread that starts it ends; for programs
-    ///     that this thread waits for.
+    ///   - onParentDeath: for programs that this thread waits for.
+    ///   - ownGroup: keep the terminal's Ctrl-C away from the program; the runner ends it.
     init(
         _ arguments: [String], descriptors: [Int32], directory: String? = nil, environment: [String]? = nil,
-        dieWithParent: Bool = false
+        onParentDeath: OnParentDeath = .kill, ownGroup: Bool = false
     ) throws(RunnerError) {
         var arguments = arguments
-        if dieWithParent, let setpriv = findProgram("setpriv") {
-            arguments = [setpriv, "--pdeathsig", "KILL", "--"] + arguments
+        if let setpriv = findProgram("setpriv") {
+            arguments = [setpriv, "--pdeathsig", onParentDeath.rawValue, "--"] + arguments
         }
         if let directory {
             arguments = ["/usr/bin/env", "-C", directory, "--"] + arguments
@@ -56,10 +64,9 @@ struct ChildProcess: ~Copyable {
         sigaddset(&defaults, SIGPIPE)
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        // A group of its own: the terminal's Ctrl-C is for the runner, which ends its children in order.
         posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let group = ownGroup ? POSIX_SPAWN_SETPGROUP : 0
+        posix_spawnattr_setflags(&attributes, Int16(group | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var child: pid_t = 0
         let failure = withCStrings(arguments) { argv in
             guard let environment else { return posix_spawnp(&child, argv[0]!, &files, &attributes, argv, environ) }
@@ -73,19 +80,19 @@ struct ChildProcess: ~Copyable {
             waitpid(child, nil, 0)
             throw RunnerError("cannot watch \(arguments[0]): \(Errno(rawValue: number))")
         }
-        (id, descriptor) = (child, watch)
+        (id, descriptor, hasOwnGroup) = (child, watch, ownGroup)
     }
 
     deinit {
         if end == nil {
-            Glibc.kill(-id, SIGKILL)
+            kill()
             waitpid(id, nil, 0)
         }
         close(descriptor)
     }
 
     func kill(_ signal: Int32 = SIGKILL) {
-        if end == nil { Glibc.kill(-id, signal) }
+        if end == nil { Glibc.kill(hasOwnGroup ? -id : id, signal) }
     }
 
     /// Waits until the program ends.

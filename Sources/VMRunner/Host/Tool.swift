@@ -16,7 +16,7 @@ enum Tool {
         defer { for file in files { close(file) } }
         var child = try ChildProcess(
             arguments, descriptors: [files[0], files[1], showsErrors ? STDERR_FILENO : files[2]],
-            directory: directory, environment: environment, dieWithParent: true)
+            directory: directory, environment: environment, onParentDeath: .terminate)
         let end = child.wait()
         guard end == .exited(0) else {
             let words = contents(files[2]).split(separator: "\n").suffix(20).joined(separator: "\n")

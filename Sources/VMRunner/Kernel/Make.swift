@@ -43,7 +43,7 @@ struct Make {
         defer { for descriptor in [ends[0], null, file] { close(descriptor) } }
         guard file >= 0 else { throw RunnerError("cannot write \(log): \(Errno(rawValue: errno))") }
         var child = try ChildProcess(
-            arguments, descriptors: [null, ends[1], ends[1]], environment: environment, dieWithParent: true)
+            arguments, descriptors: [null, ends[1], ends[1]], environment: environment, onParentDeath: .terminate)
         close(ends[1])
 
         var lines = LineBuffer()

@@ -53,7 +53,7 @@ final class Machine {
         try Files.write(arguments.joined(separator: "\n").utf8, to: "\(directory)/qemu.argv")
         process = try ChildProcess(
             arguments, descriptors: [null, log, log, monitor.peer, control.peer] + (snapshot.map { [$0] } ?? []),
-            dieWithParent: true)
+            ownGroup: true)
         monitor.closePeer()
         control.closePeer()
         execute("qmp_capabilities")

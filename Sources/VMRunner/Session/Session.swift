@@ -164,7 +164,9 @@ final class Session {
     }
 
     /// Asks the agent to end the machine and waits until it has.
-    func shutDown() {
+    /// - Parameter awaitsExit: false to be content with the agent's goodbye: the rest of the way down teaches nothing
+    ///   about a job that was alone in its machine, and takes as long as some jobs do.
+    func shutDown(awaitsExit: Bool = true) {
         guard evidence.exit == nil && evidence.expired == nil && evidence.damage == nil else { return }
         machine.send(.quit)
         let deadline = ContinuousClock.now + patient(limits.shutdown)
@@ -172,6 +174,7 @@ final class Session {
             let event = machine.next(until: deadline)
             if event == .deadline { return expire(.shutdown) }
             evidence.observe(event)
+            if evidence.saidBye && !awaitsExit { return machine.kill() }
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import CLinuxSystem
 import Glibc
 import Synchronization
 import VMProtocol
@@ -160,7 +161,7 @@ extension SuiteRun.Prepared {
                 output += bytes
                 if stream == .output { standardOutput += bytes }
             }))
-        session.shutDown()
+        session.shutDown(awaitsExit: run.cold)
         let failure = session.conclude()
         let text = String(decoding: output, as: UTF8.self)
         let log = session.evidence.kernelLog
