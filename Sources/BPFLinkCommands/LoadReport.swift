@@ -73,6 +73,16 @@ extension LoadCommand {
         .object(["name": .string(name), "prototype": .string("\(prototype)")])
     }
 
+    /// libbpf gives a program the subprograms that it reaches, and no others.
+    private static func warnings(aboutUnreached plan: LinkPlan, _ loaded: LoadedObject) -> [Diagnostic] {
+        let exported = Set(loaded.programs.flatMap { $0.info.exports.map(\.typeID) })
+        return plan.object.exports.filter { !exported.contains($0.typeID.value) }.map { export in
+            Diagnostic(
+                .warning, code: "not-exported", "`\(export.name)` is not exported: no program of \(plan.object.name) reaches it",
+                help: ["an object without programs is a library and exports all its global functions"])
+        }
+    }
+
     func loadedReport(_ loaded: LoadedObject, _ plan: LinkPlan, _ inherited: [Foreground.Inherited]) -> Report {
         var report = Report(text: "", json: .null, goesToStandardError: exec)
         var lines: [String] = []
@@ -110,6 +120,7 @@ extension LoadCommand {
             "object": .string(plan.object.name), "programs": .array(programs),
             "maps": .array(loaded.maps.map { .object(["name": .string($0.name), "id": .integer($0.id)]) }),
         ])
+        if export { report.warnings += Self.warnings(aboutUnreached: plan, loaded) }
         if pin == nil, attach.isEmpty, !exec {
             report.warnings.append(
                 Diagnostic(
