@@ -102,7 +102,9 @@ struct GuestTests {
             "/proc/self/status", "/sys/kernel", "/dev/null", "/dev/pts", "/sys/fs/bpf", "/sys/kernel/tracing/trace",
             "/sys/kernel/debug", "/sys/fs/cgroup/cgroup.procs", "/tmp", "/run", "/dev/fd/0",
         ]
-        let outcome = try run("for p in \(paths.joined(separator: " ")); do test -e $p || echo no $p; done; cat /sys/class/net/lo/flags")
+        let missing = "for p in \(paths.joined(separator: " ")); do test -e $p || echo no $p; done"
+        let outcome = try run("\(missing); cat /sys/class/net/lo/flags")
+        // IFF_UP | IFF_LOOPBACK
         #expect(outcome.output == "0x9\n")
     }
 
@@ -124,11 +126,14 @@ struct GuestTests {
     }
 
     @Test func aFloodedConsoleDrownsNothing() throws {
-        let flood = "echo on > /proc/sys/kernel/printk_devkmsg; i=0; while [ $i -lt 3000 ]; do echo \"<4>line $i of a flood\"; i=$((i+1)); done > /dev/kmsg"
-        let well = try run("\(flood); echo done; exit 3")
+        let flood = """
+            echo on > /proc/sys/kernel/printk_devkmsg
+            i=0; while [ $i -lt 3000 ]; do echo "<4>line $i of a flood"; i=$((i+1)); done > /dev/kmsg
+            """
+        let well = try run("\(flood)\necho done; exit 3")
         #expect(well.failure == nil)
         #expect(well.output == "done\n" && well.end?.status == .exited(3))
-        #expect(try run("\(flood); echo c > /proc/sysrq-trigger").failure?.kind == .panic)
+        #expect(try run("\(flood)\necho c > /proc/sysrq-trigger").failure?.kind == .panic)
     }
 
     // MARK: Kernels that fail
@@ -201,7 +206,9 @@ struct GuestTests {
     // MARK: Machines that do not come up
 
     /// Boots with an initial file system that has this script as its first process, or none.
-    func bootFailure(init script: String?, limits: Session.Limits = .init(), notes: (String) -> Void = { _ in }) throws -> Failure? {
+    func bootFailure(
+        init script: String?, limits: Session.Limits = .init(), notes: (String) -> Void = { _ in }
+    ) throws -> Failure? {
         let files = try Files.makeTemporaryDirectory()
         defer { Files.remove(files) }
         let initramfs: Initramfs
@@ -238,7 +245,8 @@ struct GuestTests {
 
     @Test func aBootThatHangsIsTriedAgainAndIsBoot() throws {
         var notes: [String] = []
-        let failure = try bootFailure(init: "while :; do :; done", limits: .init(bootSilence: .seconds(2)), notes: { notes.append($0) })
+        let failure = try bootFailure(
+            init: "while :; do :; done", limits: .init(bootSilence: .seconds(2)), notes: { notes.append($0) })
         #expect(failure?.kind == .boot)
         #expect(failure?.reason == "the guest did not come up in time")
         #expect(notes.count == 1)

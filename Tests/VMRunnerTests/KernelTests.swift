@@ -76,11 +76,16 @@ import Testing
             try Files.write("one\ntwo\n".utf8, to: "\(directory)/base/sub/a.c")
             try Files.write("left alone\n".utf8, to: "\(directory)/base/b.c")
             try Files.write("Subject: the letter\n".utf8, to: "\(directory)/patches/0000-cover-letter.patch")
-            try write("0001-a.patch", "diff --git a/sub/a.c b/sub/a.c\n--- a/sub/a.c\n+++ b/sub/a.c\n@@ -1,2 +1,2 @@\n one\n-two\n+TWO\n")
+            try write("0001-a.patch", "sub/a.c", "@@ -1,2 +1,2 @@\n one\n-two\n+TWO\n")
         }
         deinit { Files.remove(directory) }
 
-        func write(_ name: String, _ patch: String) throws { try Files.write(patch.utf8, to: "\(directory)/patches/\(name)") }
+        /// Writes a patch that changes a file, or makes it.
+        func write(_ name: String, _ file: String, _ hunk: String, isNew: Bool = false) throws {
+            let from = isNew ? "new file mode 100644\n--- /dev/null" : "--- a/\(file)"
+            let patch = "diff --git a/\(file) b/\(file)\n\(from)\n+++ b/\(file)\n\(hunk)"
+            try Files.write(patch.utf8, to: "\(directory)/patches/\(name)")
+        }
         func update() throws {
             try PatchedTree(base: "\(directory)/base", tree: "\(directory)/tree", notes: "\(directory)/notes")
                 .update(try PatchSeries(directory: "\(directory)/patches"), baseDigest: "d")
@@ -90,9 +95,8 @@ import Testing
 
     @Test func appliesInOrderAndLeavesTheBaseAlone() throws {
         let toy = try Toy()
-        try toy.write("0002-a.patch", "diff --git a/sub/a.c b/sub/a.c\n--- a/sub/a.c\n+++ b/sub/a.c\n@@ -1,2 +1,2 @@\n-one\n+ONE\n TWO\n")
-        try toy.write(
-            "0003-new.patch", "diff --git a/n/new.c b/n/new.c\nnew file mode 100644\n--- /dev/null\n+++ b/n/new.c\n@@ -0,0 +1 @@\n+new\n")
+        try toy.write("0002-a.patch", "sub/a.c", "@@ -1,2 +1,2 @@\n-one\n+ONE\n TWO\n")
+        try toy.write("0003-new.patch", "n/new.c", "@@ -0,0 +1 @@\n+new\n", isNew: true)
         try toy.update()
         #expect(try toy.text("tree/sub/a.c") == "ONE\nTWO\n")
         #expect(try toy.text("tree/n/new.c") == "new\n")
@@ -109,11 +113,10 @@ import Testing
 
     @Test func takesBackWhatTheSeriesNoLongerDoes() throws {
         let toy = try Toy()
-        try toy.write(
-            "0002-new.patch", "diff --git a/new.c b/new.c\nnew file mode 100644\n--- /dev/null\n+++ b/new.c\n@@ -0,0 +1 @@\n+new\n")
+        try toy.write("0002-new.patch", "new.c", "@@ -0,0 +1 @@\n+new\n", isNew: true)
         try toy.update()
         Files.remove("\(toy.directory)/patches/0002-new.patch")
-        try toy.write("0001-a.patch", "diff --git a/b.c b/b.c\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-left alone\n+changed\n")
+        try toy.write("0001-a.patch", "b.c", "@@ -1 +1 @@\n-left alone\n+changed\n")
         try toy.update()
         #expect(try toy.text("tree/sub/a.c") == "one\ntwo\n")
         #expect(try toy.text("tree/b.c") == "changed\n")
@@ -122,7 +125,7 @@ import Testing
 
     @Test func aPatchThatDoesNotApplyStopsEverything() throws {
         let toy = try Toy()
-        try toy.write("0002-bad.patch", "diff --git a/b.c b/b.c\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-other\n+changed\n")
+        try toy.write("0002-bad.patch", "b.c", "@@ -1 +1 @@\n-other\n+changed\n")
         let error = #expect(throws: RunnerError.self) { try toy.update() }
         #expect(error?.message.contains("0002-bad.patch") == true)
         #expect(!Files.exists("\(toy.directory)/tree"))
@@ -149,7 +152,15 @@ import Testing
     }
 
     @Test func errorsAreShownWithoutTheStepsAround() {
-        let log = "  CC a.o\n  CC b.o\nb.c: In function 'f':\nb.c:3:5: error: 'x' undeclared\n    3 | x;\n  CC c.o\nmake: *** [b.o] Error 1\n"
+        let log = """
+              CC a.o
+              CC b.o
+            b.c: In function 'f':
+            b.c:3:5: error: 'x' undeclared
+                3 | x;
+              CC c.o
+            make: *** [b.o] Error 1
+            """
         let words = Make.errors(log)
         #expect(words.hasPrefix("b.c: In function"))
         #expect(words.contains("'x' undeclared") && words.contains("Error 1") && !words.contains("c.o\n"))

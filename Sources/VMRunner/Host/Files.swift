@@ -28,7 +28,10 @@ enum Files {
     }
 
     /// Writes a file whole or not at all: under another name first, then renamed.
-    static func write(_ bytes: some Sequence<UInt8>, to path: String, permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]) throws(RunnerError) {
+    static func write(
+        _ bytes: some Sequence<UInt8>, to path: String,
+        permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
+    ) throws(RunnerError) {
         let temporary = "\(path).\(getpid()).new"
         do {
             let file = try FileDescriptor.open(
@@ -114,7 +117,8 @@ enum Files {
     /// Says which file this is and whether its content can have changed, without reading it.
     static func signature(_ path: String) throws(RunnerError) -> String {
         guard let status = status(path) else { throw RunnerError("cannot find \(path)") }
-        return "\(path) \(status.st_dev):\(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        let changed = "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        return "\(path) \(status.st_dev):\(status.st_ino) \(status.st_size) \(changed)"
     }
 
     /// The absolute path with symbolic links resolved.

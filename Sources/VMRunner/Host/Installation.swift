@@ -42,7 +42,16 @@ public struct Installation: Sendable {
     var splatDenyList: String { "\(root)/VMImages/splats.deny" }
     var splatAllowList: String { "\(root)/VMImages/splats.allow" }
     var kernelBaseScript: String { "\(root)/Scripts/kernel-base" }
-    var patchDirectory: String { "\(root)/KernelPatches/linux-7.3" }
+
+    /// The directory of the kernel's base and of the patches for it.
+    var patchDirectory: String {
+        get throws(RunnerError) {
+            let all = "\(root)/KernelPatches"
+            let names = try Files.list(all).filter { $0.hasPrefix("linux-") }
+            guard names.count == 1 else { throw RunnerError("\(all) has \(names.count) directories linux-…, not one") }
+            return "\(all)/\(names[0])"
+        }
+    }
 
     /// The guest agent: the one given, else the one beside the running program.
     static func agent(_ given: String?) throws(RunnerError) -> String {

@@ -43,7 +43,8 @@ public struct KernelBuild: Sendable {
                 try Files.makeDirectory(objects)
                 let log = "\(lane)/build.log"
                 note("building the \(variant.rawValue) kernel \(id.prefix(12)) (log: \(log))")
-                try compile(recipe, source: source, objects: objects, log: log, installation: installation, progress: progress)
+                try compile(
+                    recipe, source: source, objects: objects, log: log, installation: installation, progress: progress)
                 return try store.add(
                     id: id, variant: variant, objects: objects, log: log, recipe: recipe,
                     withDebugInformation: keepsDebugInformation)

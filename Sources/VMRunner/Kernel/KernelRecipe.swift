@@ -35,7 +35,7 @@ struct KernelRecipe: Sendable {
         _ variant: KernelVariant, base: String?, installation: Installation, cache: Cache
     ) throws -> KernelRecipe {
         // The cheap question first.
-        let series = variant == .patched ? try PatchSeries(directory: installation.patchDirectory) : .none
+        let series = variant == .patched ? try PatchSeries(directory: try installation.patchDirectory) : .none
         let path = try base ?? defaultBase(installation)
         let digest = Files.isDirectory(path) ? try digestOfTree(path) : try Digest.ofFile(path, cache: cache)
         var patchDigests: [String] = []

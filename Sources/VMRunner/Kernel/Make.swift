@@ -64,7 +64,8 @@ struct Make {
         }
         let end = child.wait()
         guard end == .exited(0) else {
-            throw RunnerError("make \(target) failed (\(Tool.describe(end)))\n\(Make.errors(try Files.text(log)))\nlog: \(log)")
+            let words = Make.errors(try Files.text(log))
+            throw RunnerError("make \(target) failed (\(Tool.describe(end)))\n\(words)\nlog: \(log)")
         }
     }
 
@@ -85,6 +86,7 @@ struct Make {
             [" error: ", "fatal error:", "undefined reference", "Error 1", "*** "].contains { line.contains($0) }
         }
         guard let first else { return lines.suffix(20).joined(separator: "\n") }
-        return lines[max(lines.startIndex, first - 3)...].filter { step(String($0)) == nil }.prefix(25).joined(separator: "\n")
+        let rest = lines[max(lines.startIndex, first - 3)...].filter { step(String($0)) == nil }
+        return rest.prefix(25).joined(separator: "\n")
     }
 }

@@ -120,7 +120,8 @@ struct Evidence: Sendable {
                     kind: .boot, reason: SplatRules.message(console[panic]), excerpt: Array(console[head...].prefix(40)))
             }
             return Failure(
-                kind: .boot, reason: "QEMU ended before the guest came up (\(exitWords))", excerpt: Array(console.suffix(20)))
+                kind: .boot, reason: "QEMU ended before the guest came up (\(exitWords))",
+                excerpt: Array(console.suffix(20)))
         }
         if let expired {
             let reason = "the \(expired == .shutdown ? "machine's shutdown" : "command") did not end in time"

@@ -39,7 +39,6 @@ public struct CommandRun: Sendable {
     /// - Throws: `RunnerError`
     public func run(agent: String?, installation: Installation, cache: Cache, note: (String) -> Void) throws -> Int32 {
         let rules = try SplatRules(deny: installation.splatDenyList, allow: installation.splatAllowList)
-        let signals = SignalWatch([SIGINT, SIGTERM, SIGHUP, SIGWINCH])
         let initramfs = try Initramfs.make(agent: try Installation.agent(agent), cache: cache)
         let directory = try keptDirectory ?? Files.makeTemporaryDirectory()
         try Files.makeDirectory(directory)
@@ -48,9 +47,10 @@ public struct CommandRun: Sendable {
             memoryMiB: memoryMiB, sharesHostFiles: true)
         if waitsForDebugger {
             configuration.debuggerSocket = "\(directory)/gdb.sock"
-            note("waiting for the debugger: gdb \(kernel) -ex 'target remote \(directory)/gdb.sock' -ex continue")
+            let symbols = Files.exists("\(kernel).debug") ? "\(kernel).debug" : kernel
+            note("waiting for the debugger: gdb \(symbols) -ex 'target remote \(directory)/gdb.sock' -ex continue")
         }
-        let outcome = try follow(configuration, directory: directory, rules: rules, signals: signals, note: note)
+        let outcome = try follow(configuration, directory: directory, rules: rules, note: note)
         if keptDirectory == nil && outcome.failure == nil { Files.remove(directory) }
         if let failure = outcome.failure {
             note(failure.description)
@@ -60,8 +60,7 @@ public struct CommandRun: Sendable {
     }
 
     private func follow(
-        _ configuration: MachineConfiguration, directory: String, rules: SplatRules, signals: borrowing SignalWatch,
-        note: (String) -> Void
+        _ configuration: MachineConfiguration, directory: String, rules: SplatRules, note: (String) -> Void
     ) throws -> (code: Int32, failure: Failure?) {
         let session: Session
         do {
@@ -69,6 +68,8 @@ public struct CommandRun: Sendable {
         } catch let failure as Failure {
             return (failure.kind.exitCode, failure)
         }
+        // Up to here a signal ends this process, and QEMU with it.
+        let signals = SignalWatch([SIGINT, SIGTERM, SIGHUP, SIGWINCH])
         let terminal = usesTerminal ? RawTerminal() : nil
         let input = StandardInput()
         var interruption: Int32?

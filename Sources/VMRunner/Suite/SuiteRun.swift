@@ -152,7 +152,8 @@ extension SuiteRun.Prepared {
         let program = "\(SuiteRun.directory)/\(LibraryClosure.lastComponent(run.suite))"
         let job = Job(
             id: id, arguments: [program] + arguments,
-            environment: ["PATH=\(SuiteRun.directory):/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=dumb"] + run.environment,
+            environment: ["PATH=\(SuiteRun.directory):/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=dumb"]
+                + run.environment,
             directory: SuiteRun.directory)
         let limit = run.timeout ?? .seconds(20) * run.accelerator.patience
         session.run(
