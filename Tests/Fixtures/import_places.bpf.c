@@ -109,6 +109,23 @@ int between_tail_calls(void *ctx)
 	return rounds;
 }
 
+static __attribute__((noinline)) int jump(void *ctx)
+{
+	rounds += bpf_subprog_scale(1, 1);
+	bpf_tail_call(ctx, &jumps, 0);
+	return rounds;
+}
+
+/* The same, the tail call being in a subprogram that imports. */
+SEC("socket")
+int below_tail_calls(void *ctx)
+{
+	int before = bpf_subprog_scale(3, 1);
+	int result = jump(ctx);
+
+	return before == 3 ? result : -1;
+}
+
 /* Callee-saved registers and the stack keep what they had. */
 SEC("socket")
 int with_much_to_keep(void *ctx)

@@ -130,16 +130,8 @@ let callCases: [Case] = [
     Case("calls.in_own_functions") { try expectEqual(try runPlace("in_own_functions"), 7 + 20 + 10, "result") },
     Case("calls.in_a_loop") { try expectEqual(try runPlace("in_a_loop"), 9900, "result") },
     Case("calls.keep_registers_and_stack") { try expectEqual(try runPlace("with_much_to_keep"), 33, "result") },
-    Case("calls.between_tail_calls") {
-        let importer = try load("import_places", from: [try library("subprog"), try library("memory")])
-        let jumps = try OwnedDescriptor(bpf_map_get_fd_by_id(try importer.map("jumps")), "map")
-        var key: Int32 = 0
-        var program = try importer.program("between_tail_calls").descriptor
-        try expect(bpf_map_update_elem(jumps.number, &key, &program, 0) == 0, "the program array takes no importer")
-        // MAX_TAIL_CALL_CNT is 33: the first run and 33 more.
-        try expectEqual(try importer.run("between_tail_calls"), 34, "runs until the limit")
-        try expect(bpf_map_delete_elem(jumps.number, &key) == 0, "the program array keeps the importer")
-    },
+    Case("calls.between_tail_calls") { try expectTailCalls("between_tail_calls") },
+    Case("calls.below_tail_calls") { try expectTailCalls("below_tail_calls") },
     Case("calls.from_private_stack") {
         let provider = try library("subprog")
         let importer = try load("import_private_stack", from: [provider], attaching: .section)
@@ -204,4 +196,16 @@ let selectorCases: [Case] = ["descriptor", "id", "pin", "name", "tag"].map { how
 /// What a program of import_places returns.
 private func runPlace(_ name: String) throws -> UInt32 {
     try load("import_places", from: [try library("subprog"), try library("memory")]).run(name)
+}
+
+/// Has a program of import_places jump to itself until the kernel's limit.
+private func expectTailCalls(_ name: String) throws {
+    let importer = try load("import_places", from: [try library("subprog"), try library("memory")])
+    let jumps = try OwnedDescriptor(bpf_map_get_fd_by_id(try importer.map("jumps")), "map")
+    var key: Int32 = 0
+    var program = try importer.program(name).descriptor
+    try expect(bpf_map_update_elem(jumps.number, &key, &program, 0) == 0, "the program array takes no importer")
+    // MAX_TAIL_CALL_CNT is 33: the first run and 33 more.
+    try expectEqual(try importer.run(name), 34, "runs until the limit")
+    try expect(bpf_map_delete_elem(jumps.number, &key) == 0, "the program array keeps the importer")
 }

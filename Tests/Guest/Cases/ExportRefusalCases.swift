@@ -3,6 +3,7 @@
 import BPFKernel
 import CBPFLinkUAPI
 import CLibbpf
+import Glibc
 
 /// Functions of dependent.bpf.c and why no other program may call them.
 private let dependences = [
@@ -20,6 +21,25 @@ private let dependences = [
     "depends_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
     "depends_two_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
 ]
+
+/// Helpers that do something else, or harm, in other programs than the one they were verified in.
+private let foreignHelpers: [(name: String, type: bpf_prog_type, body: [bpf_insn], words: String)] = [
+    (
+        "redirect", BPF_PROG_TYPE_XDP, [.set(1, 1), .set(2, 0), .helper(BPF_FUNC_redirect), .exit],
+        "it calls helper bpf_redirect#23, whose use depends on the program"
+    ),
+    (
+        "retval", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, [.helper(BPF_FUNC_get_retval), .exit],
+        "it calls helper bpf_get_retval#186, whose use depends on the program"
+    ),
+    (
+        "task", BPF_PROG_TYPE_KPROBE, [.helper(BPF_FUNC_get_current_task_btf), .set(0, 0), .exit],
+        "it calls helper bpf_get_current_task_btf#158, whose use depends on the program"
+    ),
+]
+
+/// Arguments that are no plain memory, by their tags.
+private let foreignArguments = ["arena", "untrusted", "trusted nullable"]
 
 /// Types whose programs can neither export nor import, and the attach type that each needs to be loaded at all.
 private let unlinkable: [(name: String, type: bpf_prog_type, attach: bpf_attach_type)] = [
@@ -44,6 +64,35 @@ let exportRefusalCases: [Case] =
                 "cannot import \(function)() from prog \(provider.info.id) (dependent): ", reason,
                 "Make the function independent of the program it is verified in"
             ) { _ = try importer.load() }
+        }
+    }
+    + foreignHelpers.map { name, type, body, words in
+        Case("exports.refuse.helper_\(name)") {
+            var target = try RawProgram.library(type: type)
+            // What the types ask for that do not choose by themselves.
+            if type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR { target.attachType = BPF_CGROUP_INET4_CONNECT.rawValue }
+            try target.add("foreign", body)
+            let provider = try Provider(try target.load())
+            var importer = try Raw.importer(of: "foreign", from: provider, type: type)
+            importer.attachType = target.attachType
+            try expectRefusal("cannot import foreign() from prog \(provider.info.id) (lib): \(words)") {
+                _ = try importer.load()
+            }
+        }
+    }
+    + foreignArguments.map { tags in
+        Case("exports.refuse.argument_\(tags.replacing(" ", with: "_"))") {
+            var target = try RawProgram.library()
+            let types = try require(target.types, "types")
+            let task = try types.pointer(to: try types.structure("task_struct", members: ["pid"]))
+            try target.add("foreign", taking: [task], [.set(0, 0), .exit])
+            for tag in tags.split(separator: " ") {
+                try types.tag(String(tag), function: target.functions[1].type, parameter: 0)
+            }
+            let provider = try Provider(try target.load())
+            try expectRefusal("argument 1 is neither a scalar nor a pointer to memory of fixed size") {
+                _ = try Raw.importer(of: "foreign", from: provider).load()
+            }
         }
     }
     + unlinkable.flatMap { name, type, attach in
@@ -102,6 +151,29 @@ let exportRefusalCases: [Case] =
             let plain = try target.load()
             program.attachProgram = plain.number
             _ = try withExtendedLifetime(plain) { try program.load() }
+        },
+        // Loaded against another program, then attached to the provider.
+        Case("exports.refuse.extension_attached_later") {
+            var plain = try RawProgram.typed("plain", type: BPF_PROG_TYPE_XDP)
+            plain.instructions = [.call(1), .exit]
+            try plain.add("answer", [.set(0, 1), .exit])
+            let target = try plain.load()
+            let provider = try Raw.answering(type: BPF_PROG_TYPE_XDP)
+            var program = try RawProgram.typed("ext", type: BPF_PROG_TYPE_EXT)
+            program.instructions = [.set(0, 2), .exit]
+            let types = try require(program.types, "types")
+            program.functions = [(0, try types.function("answer", [], returns: types.int))]
+            program.attachProgram = target.number
+            program.attachTypeID = plain.functions[1].type
+            let replacement = try program.load()
+            var options = bpf_link_create_opts()
+            options.sz = MemoryLayout<bpf_link_create_opts>.size
+            options.target_btf_id = provider.info.exports[0].typeID
+            let result = bpf_link_create(replacement.number, provider.number, bpf_attach_type(0), &options)
+            if result >= 0 { close(result) }
+            try expectEqual(result, -EINVAL, "result of attaching an extension to an export")
+            try expectEqual(try Raw.importer(from: provider).load().run(), 42, "result of an importer")
+            withExtendedLifetime(target) {}
         },
         Case("exports.refuse.extension_program") {
             let target = try RawProgram.typed("main", type: BPF_PROG_TYPE_XDP)

@@ -56,6 +56,34 @@ let hostileArgumentCases: [Case] = [
         }
         try expectEqual(try program.load().run(), 33, "what the callee stored")
     },
+    Case("arguments.unwritten_stack_that_the_callee_fills") {
+        let program = try Raw.memoryImporter(of: "mem_fill") {
+            [.copy(1, 10), .add(1, -16), .call(import: $0), .load(0, 10, -16), .load(1, 10, -8), .sum(0, 1), .exit]
+        }
+        try expectEqual(try program.load().run(), 33, "what the callee stored")
+    },
+    // A branch that a verifier would cut off if it believed that the slot still holds what the importer put there.
+    Case("arguments.constant_that_the_callee_overwrites") {
+        let program = try Raw.memoryImporter(of: "mem_fill") {
+            [
+                .store(10, -16, value: 1), .store(10, -8, value: 2), .copy(1, 10), .add(1, -16), .call(import: $0),
+                .load(1, 10, -16), .set(0, 100), .jump(if: 1, equals: 1, 1), .copy(0, 1), .exit,
+            ]
+        }
+        try expectEqual(try program.load().run(), 11, "what the callee stored")
+    },
+    // Bounds that are needed behind the call are found in a saved register and in a slot that is not passed.
+    Case("arguments.bounds_known_across_the_call") {
+        let map = try makeMap(valueSize: 16)
+        let program = try Raw.memoryImporter(of: "mem_fill") {
+            [
+                .helper(BPF_FUNC_get_prandom_u32), .and(0, 7), .copy(6, 0), .store(10, -24, register: 0),
+                .copy(1, 10), .add(1, -16), .call(import: $0),
+            ] + bpf_insn.mapValue(1, descriptor: map.number)
+                + [.load(2, 10, -24), .sum(1, 2), .sum(1, 6), .load8(0, 1, 0), .add(0, 4), .exit]
+        }
+        try expectEqual(try withExtendedLifetime(map) { try program.load() }.run(), 4, "a byte of the map and 4")
+    },
     // Before the call the importer reads the slots on no path, so that states may be merged where they differ.
     Case("arguments.stack_that_only_the_callee_reads") {
         let program = try Raw.memoryImporter(of: "mem_swap") {
@@ -133,6 +161,67 @@ let hostileArgumentCases: [Case] = [
         try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
             _ = try load("import_packet", from: [try library("memory")])
         }
+    },
+    Case("arguments.refuse.packet_metadata") {
+        try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
+            _ = try load("import_metadata", from: [try library("memory")])
+        }
+    },
+    Case("arguments.refuse.slice_of_a_packet") {
+        try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
+            _ = try load("import_slice", from: [try library("memory")])
+        }
+    },
+    Case("arguments.refuse.memory_with_a_lock_in_it") {
+        try expectRefusal("bpf_spin_lock cannot be accessed directly", "Caller passes invalid args into mem_fill()") {
+            _ = try load("import_over_lock", from: [try library("memory")])
+        }
+    },
+    Case("arguments.refuse.memory_with_a_dynptr_in_it") {
+        try expectRefusal("Caller passes invalid args into mem_fill()") {
+            _ = try load("import_over_dynptr", from: [try library("memory")])
+        }
+    },
+    Case("arguments.struct_known_by_name_only") {
+        let importer = try load("import_incomplete", from: [try library("memory")])
+        try expectEqual(try importer.run(), 33, "what the callee stored")
+    },
+    Case("arguments.refuse.pointer_leak_without_perfmon") {
+        var library = try RawProgram.library()
+        let types = try require(library.types, "types")
+        let pair = try types.pointer(to: try types.structure("pair", members: ["a", "b"]))
+        try library.add("touch", taking: [pair], [.set(0, 0), .jump(if: 1, equals: 0, 1), .load(0, 1, 8), .exit])
+        let provider = try withCapabilities(.bpfOnly) { try library.load() }
+        var program = try RawProgram.typed()
+        let own = try require(program.types, "types")
+        let touch = try program.extern(
+            "touch", [try own.pointer(to: try own.structure("pair", members: ["a", "b"]))])
+        program.slots = [provider]
+        program.instructions = [
+            .store(10, -16, value: 1), .store(10, -8, register: 1), .copy(1, 10), .add(1, -16), .call(import: touch), .exit,
+        ]
+        try withCapabilities(.bpfOnly) {
+            try expectRefusal("Caller passes invalid args into touch() of prog") { _ = try program.load() }
+        }
+    },
+    // Types whose context the verifier does not rewrite: the register could pass for one to plain memory.
+    Case("arguments.refuse.traced_context_as_memory") {
+        for type in [BPF_PROG_TYPE_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_KPROBE] {
+            var program = try Raw.memoryImporter(of: "mem_fill") { [.call(import: $0), .exit] }
+            program.type = type
+            do {
+                try expectRefusal("Caller passes invalid args into mem_fill() of prog") { _ = try program.load() }
+            } catch { throw Failure("context of program type \(type.rawValue): \(words(of: error))") }
+        }
+    },
+    Case("arguments.result_bounded_by_the_importer") {
+        let map = try makeMap(valueSize: 8)
+        var program = try Raw.importer(from: try Raw.answering(0x7f00))
+        let call = program.instructions[0]
+        program.instructions =
+            [call, .and(0, 7)] + bpf_insn.mapValue(1, descriptor: map.number)
+            + [.sum(1, 0), .load8(0, 1, 0), .add(0, 3), .exit]
+        try expectEqual(try withExtendedLifetime(map) { try program.load() }.run(), 3, "a byte of the map and 3")
     },
     // What the callee returns is any number, whatever its body says.
     Case("arguments.refuse.result_taken_for_bounded") {

@@ -152,12 +152,13 @@ let imageCases: [Case] = [
         let words = "answer() of prog \(provider.info.id) (lib) is imported and known to be valid."
         try expect(log.contains(words), "the log lacks `\(words)`: \(log)")
     },
-    Case("image.traced_export_sees_all_importers") {
+] + [("entry", BPF_TRACE_FENTRY), ("exit", BPF_TRACE_FEXIT)].map { (place: String, attach: bpf_attach_type) in
+    Case("image.traced_at_\(place)_for_all_importers") {
         let provider = try Raw.answering(type: BPF_PROG_TYPE_XDP)
         let map = try makeMap()
         var tracer = RawProgram()
         tracer.type = BPF_PROG_TYPE_TRACING
-        tracer.attachType = BPF_TRACE_FENTRY.rawValue
+        tracer.attachType = attach.rawValue
         tracer.attachProgram = provider.number
         tracer.attachTypeID = provider.info.exports[0].typeID
         tracer.instructions =
@@ -172,13 +173,17 @@ let imageCases: [Case] = [
         try expect(bpf_obj_get_info_by_fd(map.number, &info, &size) == 0, "no information on the map")
         for importer in importers { try importer.run() }
         try expectEqual(try element(ofMap: info.id), 0, "calls seen before the tracer is attached")
-        let link = try OwnedDescriptor(bpf_raw_tracepoint_open(nil, program.number), "the tracer's link")
-        for importer in importers { try expectEqual(try importer.run(), 42, "result of a traced function") }
-        try withExtendedLifetime(link) {
-            try expectEqual(try element(ofMap: info.id), 2, "calls seen by the tracer")
+        do {
+            let link = try OwnedDescriptor(bpf_raw_tracepoint_open(nil, program.number), "the tracer's link")
+            for importer in importers { try expectEqual(try importer.run(), 42, "result of a traced function") }
+            try withExtendedLifetime(link) {
+                try expectEqual(try element(ofMap: info.id), 2, "calls seen by the tracer")
+            }
         }
-    },
-]
+        for importer in importers { try expectEqual(try importer.run(), 42, "result after the tracer is gone") }
+        try expectEqual(try element(ofMap: info.id), 2, "calls seen by the tracer in the end")
+    }
+}
 
 /// How often the native code of an object's first program calls an address directly (opcode E8, rel32).
 private func directCalls(in object: LoadedObject, to address: UInt64) throws -> Int {

@@ -25,6 +25,19 @@ private let slotCases: [Case] = [
         let program = try Raw.importer(from: file)
         try expectRefusal("fd \(file.number) is not pointing to valid bpf_map, btf or bpf_prog") { _ = try program.load() }
     },
+    Case("imports.refuse.provider_taken_for_a_map") {
+        var program = RawProgram.nothing
+        program.slots = [try Raw.answering()]
+        program.instructions = bpf_insn.map(1, slot: 0) + RawProgram.nothing.instructions
+        try expectRefusal("fd_idx 0 is not a map") { _ = try program.load() }
+    },
+    Case("imports.refuse.provider_taken_for_a_module") {
+        let provider = try Raw.answering()
+        var program = RawProgram.nothing
+        program.slots = [provider, provider]
+        program.instructions.insert(.call(kernelFunction: 1, slot: 1), at: 0)
+        try expectRefusal("kfunc fd_idx 1 is not a module BTF") { _ = try program.load() }
+    },
     Case("imports.refuse.provider_without_exports") {
         let provider = try RawProgram.nothing.load()
         let id = try provider.opened().info.id

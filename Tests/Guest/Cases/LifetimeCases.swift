@@ -129,6 +129,18 @@ let lifetimeCases: [Case] = [
         importer = nil
         try poll("the map is gone with the last importer") { !Census.take().maps.contains(map) }
     },
+    Case("lifetime.importers_that_come_and_go_on_two_cpus", cpus: 2) {
+        let id: UInt32
+        do {
+            let provider = try Raw.answering(3)
+            id = provider.info.id
+            try concurrently(4) {
+                for _ in 0..<25 { try expectEqual(try Raw.importer(from: provider).load().run(), 3, "result") }
+            }
+            try expect(programExists(id), "the provider is gone though it is open")
+        }
+        try poll("the provider is gone with its last importer") { !programExists(id) }
+    },
     Case("lifetime.importer_in_a_program_array_of_its_provider") {
         // The provider's array holds its importer, which holds the provider: the array is emptied with its last user.
         var ids: [UInt32] = []

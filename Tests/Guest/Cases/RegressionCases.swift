@@ -91,6 +91,18 @@ let flagCases: [Case] = [
     Case("exports.uncalled_global_function_has_to_be_safe") {
         try expectRefusal("R2 !read_ok") { _ = try uncalled(flags: BPFLINK_F_EXPORT_SUBPROGS, [.load(0, 2, 0), .exit]) }
     },
+    // Functions that fall to dead code elimination move the ones behind them.
+    Case("exports.behind_a_function_that_is_dropped") {
+        var program = try RawProgram.library()
+        program.instructions = [.set(0, 0), .jump(if: 0, equals: 0, 1), .call(1), .exit]
+        try program.add("dropped", linkage: BTF_FUNC_STATIC, [.set(0, 1), .set(0, 2), .exit])
+        try program.add("first", [.set(0, 11), .exit])
+        try program.add("second", [.call(-3), .add(0, 1), .exit])
+        let provider = try Provider(try program.load())
+        try expectEqual(provider.info.exports.map(\.functionIndex), [1, 2], "function indices of the exports")
+        try expectEqual(try Raw.importer(of: "first", from: provider).load().run(), 11, "result of the first")
+        try expectEqual(try Raw.importer(of: "second", from: provider).load().run(), 12, "result of the second")
+    },
     Case("exports.flag_without_global_functions") {
         var program = RawProgram.nothing
         program.flags = BPFLINK_F_EXPORT_SUBPROGS

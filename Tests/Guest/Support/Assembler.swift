@@ -41,9 +41,9 @@ extension bpf_insn {
     static func load(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
         bpf_insn(BPF_LDX | BPF_MEM | BPF_DW, destination, base, offset)
     }
-    /// `rD = *(u32 *)(rB + offset)`
-    static func load32(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
-        bpf_insn(BPF_LDX | BPF_MEM | BPF_W, destination, base, offset)
+    /// `rD = *(u8 *)(rB + offset)`
+    static func load8(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
+        bpf_insn(BPF_LDX | BPF_MEM | BPF_B, destination, base, offset)
     }
     /// `if rD == value goto +offset`
     static func jump(if register: UInt8, equals value: Int32, _ offset: Int16) -> bpf_insn {
@@ -61,9 +61,17 @@ extension bpf_insn {
     }
     static let exit = bpf_insn(BPF_JMP | BPF_EXIT)
 
-    /// `rD = the map in an fd_array slot`, two slots wide
+    /// `rD = the map`, two slots wide
     static func map(_ destination: UInt8, descriptor: CInt) -> [bpf_insn] {
         [bpf_insn(BPF_LD | BPF_IMM | BPF_DW, destination, UInt8(BPF_PSEUDO_MAP_FD), 0, descriptor), bpf_insn(0)]
+    }
+    /// `rD = the map in an fd_array slot`, two slots wide
+    static func map(_ destination: UInt8, slot: Int32) -> [bpf_insn] {
+        [bpf_insn(BPF_LD | BPF_IMM | BPF_DW, destination, UInt8(BPF_PSEUDO_MAP_IDX), 0, slot), bpf_insn(0)]
+    }
+    /// A call to a kernel function, of the module whose type information is in an fd_array slot.
+    static func call(kernelFunction type: Int32, slot: Int16) -> bpf_insn {
+        bpf_insn(BPF_JMP | BPF_CALL, 0, UInt8(BPF_PSEUDO_KFUNC_CALL), slot, type)
     }
     /// `rD = &value of an array map + offset`, two slots wide
     static func mapValue(_ destination: UInt8, descriptor: CInt, offset: Int32 = 0) -> [bpf_insn] {

@@ -8,10 +8,13 @@ import BPFObject
 struct Case: Sendable {
     /// `theme.behaviour`; cases of the theme `stock` are for a kernel without the patches, those of `regression` for both.
     let name: String
+    /// The CPUs that it wants.
+    let cpus: Int
     let body: @Sendable () throws -> Void
 
-    init(_ name: String, _ body: @escaping @Sendable () throws -> Void) {
+    init(_ name: String, cpus: Int = 1, _ body: @escaping @Sendable () throws -> Void) {
         self.name = name
+        self.cpus = cpus
         self.body = body
     }
 }

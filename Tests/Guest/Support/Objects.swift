@@ -8,7 +8,7 @@ import Glibc
 import TestFixtures
 
 /// A loaded program that others import from.
-final class Provider: SlotContent {
+final class Provider: SlotContent, Sendable {
     let program: OpenProgram
     private let object: LoadedObject?
 
