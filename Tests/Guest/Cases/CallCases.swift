@@ -158,6 +158,32 @@ let callCases: [Case] = [
         let another = try load("import_socket", from: [blinded])
         try expectEqual(try another.run(), 42, "plain importer, blinded library")
     },
+    Case("calls.registers_that_the_callee_uses_too") {
+        var library = try RawProgram.library()
+        try library.add("answer", [.set(6, 1), .set(7, 2), .set(8, 3), .set(9, 4), .copy(0, 9), .exit])
+        var program = try Raw.importer(from: try Provider(try library.load()))
+        let call = program.instructions[0]
+        program.instructions = [
+            .set(6, 1000), .set(7, 2000), .set(8, 3000), .set(9, 4000), call, .sum(0, 6), .sum(0, 7), .sum(0, 8), .sum(0, 9), .exit,
+        ]
+        try expectEqual(try program.load().run(), 10_004, "result and what the importer kept in registers")
+    },
+    // Calls carry type ids in the same field as those of helpers: every helper's number once.
+    Case("calls.immediates_that_are_numbers_of_helpers") {
+        let provider = try Raw.answering(1)
+        let count: UInt32 = 240
+        let types = try TypeTable(leading: "answer", count: count)
+        var program = RawProgram()
+        program.types = types
+        program.functions = [(0, try types.function("entry", [try types.pointer(to: 0)], returns: types.int))]
+        program.instructions =
+            [.set(6, 0)] + (1...Int32(count)).flatMap { [bpf_insn.call(import: $0), bpf_insn.sum(6, 0)] } + [.copy(0, 6), .exit]
+        program.slots = [provider]
+        let importer = try program.load()
+        try expectEqual(try importer.run(), count, "sum of the answers")
+        let calls = try translated(try importer.opened()).filter { $0.code == UInt8(BPF_JMP | BPF_CALL) }
+        try expectEqual(calls.map(\.imm), Array(1...Int32(count)), "type ids in the translated calls")
+    },
     Case("calls.weak_import_bound") {
         let importer = try load("weak", from: [try library("subprog")])
         try expectEqual(try importer.run(), 60, "scale(20, 3)")

@@ -195,6 +195,34 @@ let exportRefusalCases: [Case] =
                 try expectRefusal("cannot export subprograms: programs of this type cannot be linked") {
                     _ = try program.load()
                 }
+                program.flags = 0
+                program.slots = [try Raw.answering()]
+                try expectRefusal("(lib): programs of this type cannot be linked") { _ = try program.load() }
+            }
+        },
+        Case("exports.refuse.type_syscall") {
+            var program = RawProgram.nothing
+            program.type = BPF_PROG_TYPE_SYSCALL
+            program.flags = UInt32(BPF_F_SLEEPABLE)
+            _ = try program.load()
+            program.slots = [try Raw.answering()]
+            try expectRefusal("(lib): programs of this type cannot be linked") { _ = try program.load() }
+            program.slots = []
+            program.flags |= BPFLINK_F_EXPORT_SUBPROGS
+            try expectRefusal("cannot export subprograms: programs of this type cannot be linked") { _ = try program.load() }
+        },
+        // A declaration is in the importer's type information, but no function of it.
+        Case("exports.refuse.tracing_of_an_import_in_the_importer") {
+            let provider = try Raw.answering()
+            let importer = try Raw.importer(from: provider)
+            let loaded = try importer.load()
+            var tracer = RawProgram.nothing
+            tracer.type = BPF_PROG_TYPE_TRACING
+            tracer.attachType = BPF_TRACE_FENTRY.rawValue
+            tracer.attachProgram = loaded.number
+            tracer.attachTypeID = UInt32(importer.instructions[0].imm)
+            try withExtendedLifetime(loaded) {
+                try expectRefusal("Subprog answer doesn't exist") { _ = try tracer.load() }
             }
         },
         Case("exports.refuse.two_of_one_name") {

@@ -146,6 +146,17 @@ let imageCases: [Case] = [
         try expectEqual(info.nr_exports, 3, "number of exports")
         try expectEqual(records.map(\.func_idx), [1, 2, 99], "function indices in the room for two")
     },
+    Case("image.info_without_privilege_tells_nothing") {
+        let provider = try Raw.answering()
+        let importer = try Raw.importer(from: provider).load()
+        for program in [provider.number, importer.number] {
+            var info = bpflink_prog_info()
+            try withCapabilities([]) { try expectEqual(infoResult(program, &info), 0, "result") }
+            try expect(info.id != 0, "not even the id is told")
+            try expectEqual(info.nr_exports + info.nr_imports, 0, "exports and imports told without CAP_BPF")
+        }
+        withExtendedLifetime(importer) {}
+    },
     Case("image.log_tells_what_is_imported") {
         let provider = try Raw.answering()
         let log = try Raw.importer(from: provider).loadWithLog(level: 2).log

@@ -112,6 +112,14 @@ let flagCases: [Case] = [
         let importer = try Raw.importer(from: loaded)
         try expectRefusal("it exports no function of that name") { _ = try importer.load() }
     },
+    Case("exports.flag_without_type_information") {
+        var program = RawProgram()
+        program.flags = BPFLINK_F_EXPORT_SUBPROGS
+        program.instructions = [.call(1), .exit, .set(0, 8), .exit]
+        let loaded = try program.load()
+        try expectEqual(try loaded.opened().info.exports.count, 0, "exports of functions without types")
+        try expectEqual(try loaded.run(), 8, "result")
+    },
     Case("exports.entry_function_works_as_without_the_flag") {
         var program = try RawProgram.library()
         program.instructions = [.call(1), .exit]

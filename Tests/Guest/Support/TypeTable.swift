@@ -11,9 +11,17 @@ final class TypeTable {
     /// `long`
     let long: UInt32
 
-    init() throws {
+    /// - Parameter leading: declarations of `int NAME(void)` with the ids from 1 on.
+    init(leading name: String = "", count: UInt32 = 0) throws {
         guard let table = btf__new_empty() else { throw Failure("btf__new_empty: \(String(cString: strerror(errno)))") }
         self.table = table
+        if count > 0 {
+            // All have the prototype behind the last, which returns the `int` behind it.
+            for _ in 0..<count {
+                guard btf__add_func(table, name, BTF_FUNC_EXTERN, CInt(count) + 1) > 0 else { throw Failure("extern \(name)") }
+            }
+            guard btf__add_func_proto(table, CInt(count) + 2) > 0 else { throw Failure("prototype of \(name)") }
+        }
         int = UInt32(btf__add_int(table, "int", 4, CInt(BTF_INT_SIGNED)))
         long = UInt32(btf__add_int(table, "long", 8, CInt(BTF_INT_SIGNED)))
     }
