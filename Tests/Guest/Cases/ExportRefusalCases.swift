@@ -103,7 +103,7 @@ let exportRefusalCases: [Case] =
                 program.attachType = attach.rawValue
                 _ = try program.load()
                 program.flags = BPFLINK_F_EXPORT_SUBPROGS
-                try expectRefusal("cannot export subprograms: programs of this type cannot be linked") {
+                try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") {
                     _ = try program.load()
                 }
             },
@@ -112,7 +112,7 @@ let exportRefusalCases: [Case] =
                 var program = try Raw.importer(from: provider, type: type)
                 program.attachType = attach.rawValue
                 try expectRefusal(
-                    "cannot import from prog \(provider.info.id) (lib): programs of this type cannot be linked"
+                    "cannot import from prog \(provider.info.id) (lib): programs of this type neither export nor import functions"
                 ) { _ = try program.load() }
             },
         ]
@@ -131,7 +131,7 @@ let exportRefusalCases: [Case] =
             program.flags = UInt32(BPF_F_SLEEPABLE)
             _ = try program.load()
             program.flags |= BPFLINK_F_EXPORT_SUBPROGS
-            try expectRefusal("cannot export subprograms: sleepable programs cannot be linked") { _ = try program.load() }
+            try expectRefusal("cannot export subprograms: sleepable programs neither export nor import functions") { _ = try program.load() }
         },
         Case("exports.refuse.extension_of_provider") {
             var target = try RawProgram.library(type: BPF_PROG_TYPE_XDP)
@@ -192,12 +192,12 @@ let exportRefusalCases: [Case] =
             try withExtendedLifetime(loaded) {
                 _ = try program.load()
                 program.flags = BPFLINK_F_EXPORT_SUBPROGS
-                try expectRefusal("cannot export subprograms: programs of this type cannot be linked") {
+                try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") {
                     _ = try program.load()
                 }
                 program.flags = 0
                 program.slots = [try Raw.answering()]
-                try expectRefusal("(lib): programs of this type cannot be linked") { _ = try program.load() }
+                try expectRefusal("(lib): programs of this type neither export nor import functions") { _ = try program.load() }
             }
         },
         Case("exports.refuse.type_syscall") {
@@ -206,10 +206,10 @@ let exportRefusalCases: [Case] =
             program.flags = UInt32(BPF_F_SLEEPABLE)
             _ = try program.load()
             program.slots = [try Raw.answering()]
-            try expectRefusal("(lib): programs of this type cannot be linked") { _ = try program.load() }
+            try expectRefusal("(lib): programs of this type neither export nor import functions") { _ = try program.load() }
             program.slots = []
             program.flags |= BPFLINK_F_EXPORT_SUBPROGS
-            try expectRefusal("cannot export subprograms: programs of this type cannot be linked") { _ = try program.load() }
+            try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") { _ = try program.load() }
         },
         // A declaration is in the importer's type information, but no function of it.
         Case("exports.refuse.tracing_of_an_import_in_the_importer") {

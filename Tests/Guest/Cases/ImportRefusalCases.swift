@@ -235,7 +235,7 @@ private let permissionCases: [Case] = [
         let provider = try Raw.answering()
         var program = try Raw.importer(from: provider, type: BPF_PROG_TYPE_KPROBE)
         program.flags = UInt32(BPF_F_SLEEPABLE)
-        try expectRefusal("cannot import from prog \(provider.info.id) (lib): sleepable programs cannot be linked") {
+        try expectRefusal("cannot import from prog \(provider.info.id) (lib): sleepable programs neither export nor import functions") {
             _ = try program.load()
         }
     },
@@ -247,7 +247,7 @@ private let permissionCases: [Case] = [
         program.attachType = BPF_TRACE_FENTRY.rawValue
         program.attachProgram = provider.number
         program.attachTypeID = provider.info.exports[0].typeID
-        try expectRefusal("cannot import from prog \(provider.info.id) (target): programs of this type cannot be linked") {
+        try expectRefusal("cannot import from prog \(provider.info.id) (target): programs of this type neither export nor import functions") {
             _ = try program.load()
         }
     },
