@@ -16,9 +16,9 @@ let skipped: Int32 = 4
 /// Fixtures lie beside the executable unless the environment says otherwise.
 func findFixtures() {
     guard getenv("BPFLINK_FIXTURES") == nil else { return }
-    let path = CommandLine.arguments[0]
-    let directory = path.contains("/") ? path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") : "."
-    setenv("BPFLINK_FIXTURES", "\(directory)/fixtures", 0)
+    var parts = CommandLine.arguments[0].split(separator: "/", omittingEmptySubsequences: false)
+    parts[parts.count - 1] = "fixtures"
+    setenv("BPFLINK_FIXTURES", parts.joined(separator: "/"), 0)
 }
 
 /// Runs a case; everything it made in the kernel has to be gone afterwards.

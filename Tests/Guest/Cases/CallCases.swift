@@ -143,6 +143,18 @@ let callCases: [Case] = [
             Set([try element(ofMap: data), try element(ofMap: data, offset: 8)]), [0, 10], "runs and broken stack slots")
         try expectEqual(try element(Kind.kprobe, ofMap: try provider.map("counts")), 10, "calls")
     },
+    Case("calls.entered_again_on_the_same_cpu") {
+        let provider = try library("reentrant", entry: "kprobe")
+        let tracer = try load("import_reentrant_kprobe", from: [provider], attaching: .section)
+        let importer = try load("import_reentrant", from: [provider])
+        try withExtendedLifetime(tracer) {
+            for _ in 0..<5 { try expectEqual(try importer.run(), 1000, "result of the outer call") }
+        }
+        let data = try provider.map("bss")
+        let numbers = [try element(ofMap: data), try element(ofMap: data, offset: 8)]
+        try expectEqual(numbers.max(), 10, "times that the function was entered, every other time from within")
+        try expectEqual(numbers.min(), 0, "slots of its stack that were overwritten")
+    },
     Case("calls.blinded") {
         let plain = try library("subprog")
         try setSysctl("net/core/bpf_jit_harden", "2")
@@ -164,7 +176,8 @@ let callCases: [Case] = [
         var program = try Raw.importer(from: try Provider(try library.load()))
         let call = program.instructions[0]
         program.instructions = [
-            .set(6, 1000), .set(7, 2000), .set(8, 3000), .set(9, 4000), call, .sum(0, 6), .sum(0, 7), .sum(0, 8), .sum(0, 9), .exit,
+            .set(6, 1000), .set(7, 2000), .set(8, 3000), .set(9, 4000), call,
+            .sum(0, 6), .sum(0, 7), .sum(0, 8), .sum(0, 9), .exit,
         ]
         try expectEqual(try program.load().run(), 10_004, "result and what the importer kept in registers")
     },
@@ -177,7 +190,8 @@ let callCases: [Case] = [
         program.types = types
         program.functions = [(0, try types.function("entry", [try types.pointer(to: 0)], returns: types.int))]
         program.instructions =
-            [.set(6, 0)] + (1...Int32(count)).flatMap { [bpf_insn.call(import: $0), bpf_insn.sum(6, 0)] } + [.copy(0, 6), .exit]
+            [.set(6, 0)]
+            + (1...Int32(count)).flatMap { [bpf_insn.call(import: $0), bpf_insn.sum(6, 0)] } + [.copy(0, 6), .exit]
         program.slots = [provider]
         let importer = try program.load()
         try expectEqual(try importer.run(), count, "sum of the answers")

@@ -103,16 +103,18 @@ let exportRefusalCases: [Case] =
                 program.attachType = attach.rawValue
                 _ = try program.load()
                 program.flags = BPFLINK_F_EXPORT_SUBPROGS
-                try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") {
-                    _ = try program.load()
-                }
+                try expectRefusal(
+                    "cannot export subprograms: programs of this type neither export nor import functions",
+                    "Load the program without BPF_F_EXPORT_SUBPROGS."
+                ) { _ = try program.load() }
             },
             Case("imports.refuse.type_\(name)") {
                 let provider = try Raw.answering()
                 var program = try Raw.importer(from: provider, type: type)
                 program.attachType = attach.rawValue
                 try expectRefusal(
-                    "cannot import from prog \(provider.info.id) (lib): programs of this type neither export nor import functions"
+                    "cannot import from prog \(provider.info.id) (lib): ",
+                    "programs of this type neither export nor import functions", "Compile the functions into this program"
                 ) { _ = try program.load() }
             },
         ]
@@ -131,7 +133,9 @@ let exportRefusalCases: [Case] =
             program.flags = UInt32(BPF_F_SLEEPABLE)
             _ = try program.load()
             program.flags |= BPFLINK_F_EXPORT_SUBPROGS
-            try expectRefusal("cannot export subprograms: sleepable programs neither export nor import functions") { _ = try program.load() }
+            try expectRefusal("cannot export subprograms: sleepable programs neither export nor import functions") {
+                _ = try program.load()
+            }
         },
         Case("exports.refuse.extension_of_provider") {
             var target = try RawProgram.library(type: BPF_PROG_TYPE_XDP)
@@ -197,7 +201,9 @@ let exportRefusalCases: [Case] =
                 }
                 program.flags = 0
                 program.slots = [try Raw.answering()]
-                try expectRefusal("(lib): programs of this type neither export nor import functions") { _ = try program.load() }
+                try expectRefusal("(lib): programs of this type neither export nor import functions") {
+                    _ = try program.load()
+                }
             }
         },
         Case("exports.refuse.type_syscall") {
@@ -209,7 +215,9 @@ let exportRefusalCases: [Case] =
             try expectRefusal("(lib): programs of this type neither export nor import functions") { _ = try program.load() }
             program.slots = []
             program.flags |= BPFLINK_F_EXPORT_SUBPROGS
-            try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") { _ = try program.load() }
+            try expectRefusal("cannot export subprograms: programs of this type neither export nor import functions") {
+                _ = try program.load()
+            }
         },
         // A declaration is in the importer's type information, but no function of it.
         Case("exports.refuse.tracing_of_an_import_in_the_importer") {

@@ -94,6 +94,9 @@ let hostileArgumentCases: [Case] = [
                 .jump(-6), .load(0, 10, -16), .load(1, 10, -8), .sum(0, 1), .exit,
             ]
         }
+        var compared = program
+        compared.flags = UInt32(BPF_F_TEST_STATE_FREQ)
+        _ = try compared.load()
         let sum = try program.load().run()
         try expect([42, 44].contains(sum), "sum of the swapped slots: expected 42 or 44, is \(sum)")
     },
@@ -114,6 +117,7 @@ let hostileArgumentCases: [Case] = [
         program.instructions = stores + call
         try expectEqual(try withCapabilities(.bpfOnly) { try program.load() }.run(), 2, "what was written")
         program.instructions = [.helper(BPF_FUNC_get_prandom_u32), .jump(if: 0, equals: 0, 2)] + stores + call
+        program.flags = UInt32(BPF_F_TEST_STATE_FREQ)
         try withCapabilities(.bpfOnly) {
             try expectRefusal("Caller passes invalid args into touch() of prog", "invalid read from stack") {
                 _ = try program.load()
@@ -135,7 +139,9 @@ let hostileArgumentCases: [Case] = [
             [.helper(BPF_FUNC_get_prandom_u32)] + bpf_insn.mapValue(1, descriptor: map.number)
                 + [.and(0, 63), .sum(1, 0), .call(import: $0), .exit]
         }
-        try expectRefusal("R1 max value is outside of the allowed memory range", "Caller passes invalid args into mem_fill() of prog") {
+        try expectRefusal(
+            "R1 max value is outside of the allowed memory range", "Caller passes invalid args into mem_fill() of prog"
+        ) {
             _ = try withExtendedLifetime(map) { try program.load() }
         }
     },
@@ -206,7 +212,9 @@ let hostileArgumentCases: [Case] = [
     },
     // Types whose context the verifier does not rewrite: the register could pass for one to plain memory.
     Case("arguments.refuse.traced_context_as_memory") {
-        for type in [BPF_PROG_TYPE_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_KPROBE] {
+        for type in [
+            BPF_PROG_TYPE_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_KPROBE,
+        ] {
             var program = try Raw.memoryImporter(of: "mem_fill") { [.call(import: $0), .exit] }
             program.type = type
             do {
@@ -230,7 +238,9 @@ let hostileArgumentCases: [Case] = [
         let call = program.instructions[0]
         program.instructions =
             [call] + bpf_insn.mapValue(1, descriptor: map.number) + [.sum(1, 0), .load(0, 1, 0), .set(0, 0), .exit]
-        try expectRefusal("math between map_value pointer and register with unbounded min value") { _ = try withExtendedLifetime(map) { try program.load() } }
+        try expectRefusal("math between map_value pointer and register with unbounded min value") {
+            _ = try withExtendedLifetime(map) { try program.load() }
+        }
     },
 ]
 
@@ -240,7 +250,10 @@ private func memory(
     body: @escaping @Sendable (Int32) throws -> [bpf_insn]
 ) -> Case {
     Case(name) {
-        let program = try Raw.memoryImporter(of: function, body)
+        var program = try Raw.memoryImporter(of: function, body)
+        try expectRefusal(first, second) { _ = try program.load() }
+        // Once more with states compared at every chance: a path must not be taken for one that was walked before.
+        program.flags = UInt32(BPF_F_TEST_STATE_FREQ)
         try expectRefusal(first, second) { _ = try program.load() }
     }
 }

@@ -21,9 +21,11 @@ let imageCases: [Case] = [
         let several = try load("import_socket", from: [provider])
         try expectEqual(try directCalls(in: several, to: address), 2, "direct calls of bpf_subprog in import_socket")
         try expectEqual(
-            try directCalls(in: several, to: try provider.address(of: "bpf_subprog_scale")), 1, "direct calls of the other function")
+            try directCalls(in: several, to: try provider.address(of: "bpf_subprog_scale")), 1,
+            "direct calls of the other function")
         try expectEqual(
-            try directCalls(in: several, to: try provider.address(of: "bpf_subprog_total")), 0, "direct calls of one not imported")
+            try directCalls(in: several, to: try provider.address(of: "bpf_subprog_total")), 0,
+            "direct calls of one not imported")
     },
     Case("image.one_symbol_however_many_importers") {
         let provider = try library("subprog")
@@ -67,7 +69,8 @@ let imageCases: [Case] = [
         try expectEqual(calls.map { $0.imm }, [second, first, second], "imm of the calls, which is the extern function")
         try expectEqual(
             opened.info.imports,
-            Array(repeating: .init(programID: provider.info.id, typeID: provider.info.exports[0].typeID), count: 2), "imports")
+            Array(repeating: .init(programID: provider.info.id, typeID: provider.info.exports[0].typeID), count: 2),
+            "imports")
         try expectEqual(try importer.run(), 42, "result")
     },
     Case("image.tag_does_not_depend_on_the_provider") {
@@ -134,7 +137,8 @@ let imageCases: [Case] = [
         var program = try RawProgram.library()
         for name in ["a", "b", "c"] { try program.add(name, [.set(0, 0), .exit]) }
         let provider = try Provider(try program.load())
-        var records = [bpflink_prog_export](repeating: .init(type_id: 99, func_idx: 99, stack_depth: 99, nr_frames: 99), count: 3)
+        let nothing = bpflink_prog_export(type_id: 99, func_idx: 99, stack_depth: 99, nr_frames: 99)
+        var records = [bpflink_prog_export](repeating: nothing, count: 3)
         var info = bpflink_prog_info()
         info.nr_exports = 2
         info.export_rec_size = 16

@@ -62,7 +62,8 @@ private let slotCases: [Case] = [
         } catch let refusal as RawProgram.Refusal {
             try expectEqual(refusal.error, EPROTO, "error number")
             try expect(
-                refusal.log.contains("call of another program without fd_array_cnt is invalid"), "the log is: \(refusal.log)")
+                refusal.log.contains("call of another program without fd_array_cnt is invalid"),
+                "the log is: \(refusal.log)")
         }
     },
     Case("imports.refuse.more_than_64_providers") {
@@ -192,8 +193,9 @@ private let permissionCases: [Case] = [
         try expectEqual(try program.load().run(), 0, "result for a GPL program")
         program.license = "Proprietary"
         try expectRefusal(
-            "cannot import gpl_only() from prog \(provider.info.id) (licensed): it calls a GPL-only helper and the license of this "
-                + "program is not GPL compatible", "choose a GPL compatible license"
+            "cannot import gpl_only() from prog \(provider.info.id) (licensed): ",
+            "it calls a GPL-only helper and the license of this program is not GPL compatible",
+            "choose a GPL compatible license"
         ) { _ = try program.load() }
     },
     Case("imports.another_license_without_gpl_only_helpers") {
@@ -235,9 +237,9 @@ private let permissionCases: [Case] = [
         let provider = try Raw.answering()
         var program = try Raw.importer(from: provider, type: BPF_PROG_TYPE_KPROBE)
         program.flags = UInt32(BPF_F_SLEEPABLE)
-        try expectRefusal("cannot import from prog \(provider.info.id) (lib): sleepable programs neither export nor import functions") {
-            _ = try program.load()
-        }
+        try expectRefusal(
+            "cannot import from prog \(provider.info.id) (lib): sleepable programs neither export nor import functions"
+        ) { _ = try program.load() }
     },
     Case("imports.refuse.program_traced_by_the_importer") {
         var target = try RawProgram.library("target", type: BPF_PROG_TYPE_XDP)
@@ -247,9 +249,9 @@ private let permissionCases: [Case] = [
         program.attachType = BPF_TRACE_FENTRY.rawValue
         program.attachProgram = provider.number
         program.attachTypeID = provider.info.exports[0].typeID
-        try expectRefusal("cannot import from prog \(provider.info.id) (target): programs of this type neither export nor import functions") {
-            _ = try program.load()
-        }
+        try expectRefusal(
+            "cannot import from prog \(provider.info.id) (target): programs of this type neither export nor import functions"
+        ) { _ = try program.load() }
     },
     Case("imports.refuse.helper_that_the_importer_may_not_call") {
         var target = try RawProgram.library(type: BPF_PROG_TYPE_CGROUP_SOCK)

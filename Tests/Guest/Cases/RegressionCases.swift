@@ -20,7 +20,8 @@ let regressionCases: [Case] = [
         // The branch never falls through, so the verifier's dead code pass removes one instruction and the branch.
         let kept = try translated(opened)
         try expectEqual(kept.count, 8, "instructions left by the verifier")
-        try expectEqual(kept.map(\.code), (program.instructions[0..<7] + [.exit]).map(\.code), "opcodes left by the verifier")
+        let expected = program.instructions[0..<7] + [.exit]
+        try expectEqual(kept.map(\.code), expected.map(\.code), "opcodes left by the verifier")
         try expectEqual(opened.info.exports.count + opened.info.imports.count, 0, "exports and imports")
     },
     Case("regression.object_is_loaded_as_by_libbpf") {

@@ -18,7 +18,9 @@ final class TypeTable {
         if count > 0 {
             // All have the prototype behind the last, which returns the `int` behind it.
             for _ in 0..<count {
-                guard btf__add_func(table, name, BTF_FUNC_EXTERN, CInt(count) + 1) > 0 else { throw Failure("extern \(name)") }
+                guard btf__add_func(table, name, BTF_FUNC_EXTERN, CInt(count) + 1) > 0 else {
+                    throw Failure("extern \(name)")
+                }
             }
             guard btf__add_func_proto(table, CInt(count) + 2) > 0 else { throw Failure("prototype of \(name)") }
         }
