@@ -83,8 +83,8 @@ final class Agent {
     }
 
     private func start(_ request: Job) throws {
-        log.skipToEnd()
         log.write("start \(request.id)")
+        log.skipToEnd()
         try port.send(.start(id: request.id))
         let taint = currentTaint()
         let started = uptimeMilliseconds()

@@ -19,7 +19,8 @@ struct KernelLog: ~Copyable {
 
     /// Logs `text` as information.
     func write(_ text: String) {
-        let record = Array("<6>bpflink-vm: \(text)".utf8)
+        // Without the line feed the record stays open, and unread, until the next one comes.
+        let record = Array("<6>bpflink-vm: \(text)\n".utf8)
         _ = record.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     }
 

@@ -77,7 +77,8 @@ final class Session {
             "migrate-set-capabilities", ["capabilities": [["capability": "events", "state": true]]])
         // As fast as the disk takes it.
         machine.execute("migrate-set-parameters", ["max-bandwidth": .integer(1 << 40)])
-        machine.execute("migrate", ["uri": .string("exec:cat > \(shellQuoted(path))")])
+        let part = shellQuoted("\(path).part")
+        machine.execute("migrate", ["uri": .string("exec:cat > \(part) && mv \(part) \(shellQuoted(path))")])
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
             let event = machine.next(until: deadline)
@@ -90,11 +91,20 @@ final class Session {
             if let error = json["return"]?["error-desc"]?.stringValue { throw RunnerError("QEMU: \(error)") }
             guard json["event"] == "MIGRATION" else { continue }
             switch json["data"]?["status"]?.stringValue {
-            case "completed": return machine.kill()
+            case "completed": return try awaitFile(path, until: deadline)
             case "failed": machine.execute("query-migrate")
             default: break
             }
         }
+    }
+
+    /// QEMU has said everything, the program that writes it to the file may still be at it.
+    private func awaitFile(_ path: String, until deadline: ContinuousClock.Instant) throws(RunnerError) {
+        while !Files.exists(path) {
+            guard ContinuousClock.now < deadline else { throw RunnerError("cannot write \(path)") }
+            evidence.observe(machine.next(until: ContinuousClock.now + .milliseconds(5)))
+        }
+        machine.kill()
     }
 
     private func patient(_ limit: Duration) -> Duration { limit * machine.configuration.accelerator.patience }
@@ -213,6 +223,9 @@ final class Session {
         var failure = evidence.failure(console: machine.console(), rules: rules)
         if evidence.expired != nil, failure?.excerpt.isEmpty ?? false {
             failure?.excerpt = Array(machine.console(from: evidence.consoleAtExpiry).prefix(80))
+        }
+        if failure?.kind == .lost, let words = try? Files.text(machine.qemuLogPath), !words.isEmpty {
+            failure?.excerpt += words.split(separator: "\n").suffix(10).map { "QEMU: \($0)" }
         }
         return failure
     }

@@ -129,6 +129,8 @@ extension SuiteRun.Prepared {
     }
 
     private func result(of item: SuiteCase) throws -> CaseResult {
+        // Not the case's time. Its failure is the case's, below.
+        if !run.cold { _ = try? snapshot(cpus: item.cpus) }
         let start = ContinuousClock.now
         let (outcome, output, _, log) = try execute(id: item.name, ["--run", item.name], cpus: item.cpus)
         return CaseResult(
@@ -178,16 +180,24 @@ extension SuiteRun.Prepared {
     }
 
     private func start(cpus: Int, directory: String) throws -> Session {
-        let configuration = MachineConfiguration(
+        let configuration = try configuration(cpus: cpus)
+        if run.cold { return try Session.boot(configuration, directory: directory, rules: rules, note: note) }
+        return try Session.restore(
+            configuration, directory: directory, snapshot: try snapshot(cpus: cpus), rules: rules)
+    }
+
+    private func snapshot(cpus: Int) throws -> Snapshot {
+        try snapshots.snapshot(cpus: cpus) {
+            try Snapshot.make(
+                try configuration(cpus: cpus), kernelDigest: kernelDigest, initramfsDigest: initramfs.digest, rules: rules,
+                cache: cache, note: note)
+        }
+    }
+
+    private func configuration(cpus: Int) throws -> MachineConfiguration {
+        MachineConfiguration(
             kernel: try Files.resolve(run.kernel), initramfs: initramfs.path, accelerator: run.accelerator, cpus: cpus,
             memoryMiB: run.memoryMiB)
-        if run.cold { return try Session.boot(configuration, directory: directory, rules: rules, note: note) }
-        let snapshot = try snapshots.snapshot(cpus: cpus) {
-            try Snapshot.make(
-                configuration, kernelDigest: kernelDigest, initramfsDigest: initramfs.digest, rules: rules, cache: cache,
-                note: note)
-        }
-        return try Session.restore(configuration, directory: directory, snapshot: snapshot, rules: rules)
     }
 }
 
