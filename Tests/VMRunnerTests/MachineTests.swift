@@ -44,8 +44,16 @@ import Testing
     }
 
     @Test func aRestoredMachineHasTheSameDevices() {
-        let arguments = configuration.arguments(console: "/c")
-        #expect(configuration.arguments(console: "/c", incoming: true) == arguments + ["-incoming", "fd:5"])
+        var saved = configuration
+        saved.memory = .file("/m,1")
+        var restored = configuration
+        restored.memory = .copy(of: "/m,1")
+        let plain = configuration.arguments(console: "/c")
+        func memory(_ share: String) -> [String] {
+            ["-object", "memory-backend-file,id=memory,size=256M,mem-path=/m,,1,share=\(share)", "-M", "memory-backend=memory"]
+        }
+        #expect(saved.arguments(console: "/c") == plain + memory("on"))
+        #expect(restored.arguments(console: "/c", awaitsState: true) == plain + memory("off") + ["-incoming", "defer"])
     }
 
     @Test func commasInPathsAreDoubled() {

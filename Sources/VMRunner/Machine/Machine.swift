@@ -36,8 +36,8 @@ final class Machine {
     /// Starts QEMU.
     /// - Parameters:
     ///   - directory: an existing directory for this machine's files.
-    ///   - snapshot: a descriptor of a saved state to continue; nil to boot.
-    init(_ configuration: MachineConfiguration, directory: String, snapshot: Int32? = nil) throws(RunnerError) {
+    ///   - awaitsState: do not boot, a saved state will be given.
+    init(_ configuration: MachineConfiguration, directory: String, awaitsState: Bool = false) throws(RunnerError) {
         self.configuration = configuration
         self.directory = directory
         guard findProgram("qemu-system-x86_64") != nil else {
@@ -49,10 +49,10 @@ final class Machine {
         let log = open("\(directory)/qemu.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         defer { for descriptor in [null, log] { close(descriptor) } }
         guard null >= 0, log >= 0 else { throw RunnerError("cannot write in \(directory): \(Errno(rawValue: errno))") }
-        let arguments = configuration.arguments(console: "\(directory)/console.log", incoming: snapshot != nil)
+        let arguments = configuration.arguments(console: "\(directory)/console.log", awaitsState: awaitsState)
         try Files.write(arguments.joined(separator: "\n").utf8, to: "\(directory)/qemu.argv")
         process = try ChildProcess(
-            arguments, descriptors: [null, log, log, monitor.peer, control.peer] + (snapshot.map { [$0] } ?? []),
+            arguments, descriptors: [null, log, log, monitor.peer, control.peer],
             ownGroup: true)
         monitor.closePeer()
         control.closePeer()

@@ -14,10 +14,18 @@ public enum Accelerator: String, Sendable {
 
 /// What a machine is made of; from it follows QEMU's command line.
 struct MachineConfiguration: Equatable, Sendable {
-    /// Descriptors that QEMU inherits: its monitor, the agent's port, the snapshot.
+    /// Descriptors that QEMU inherits: its monitor, the agent's port.
     static let monitorDescriptor = 3
     static let controlDescriptor = 4
-    static let snapshotDescriptor = 5
+
+    /// What the machine's memory is.
+    enum Memory: Equatable, Sendable {
+        case ordinary
+        /// This file: what the guest writes is in it.
+        case file(String)
+        /// This file as it is: what the guest writes is its own, and what it does not touch is never copied.
+        case copy(of: String)
+    }
 
     /// An uncompressed kernel with a PVH entry, or any other image that QEMU boots.
     var kernel: String
@@ -25,6 +33,7 @@ struct MachineConfiguration: Equatable, Sendable {
     var accelerator: Accelerator
     var cpus = 1
     var memoryMiB = 256
+    var memory = Memory.ordinary
     /// Offers the host's root directory, read-only, by 9p.
     var sharesHostFiles = false
     /// A socket for the debugger; the machine then waits for it before its first instruction.
@@ -49,8 +58,8 @@ struct MachineConfiguration: Equatable, Sendable {
     /// QEMU and its arguments.
     /// - Parameters:
     ///   - console: the file that takes the console. A file, because a console that nobody reads must not stop the guest.
-    ///   - incoming: take the machine's state from the inherited snapshot instead of booting.
-    func arguments(console: String, incoming: Bool = false) -> [String] {
+    ///   - awaitsState: wait to be told where the machine's state is instead of booting.
+    func arguments(console: String, awaitsState: Bool = false) -> [String] {
         var arguments = [
             "qemu-system-x86_64", "-accel", accelerator == .tcg ? "tcg,thread=multi" : "kvm",
             "-cpu", accelerator == .tcg ? "max" : "host",
@@ -77,8 +86,18 @@ struct MachineConfiguration: Equatable, Sendable {
                 "-gdb", "unix:\(MachineConfiguration.escape(debuggerSocket)),server=on,wait=off", "-S",
             ]
         }
-        if incoming { arguments += ["-incoming", "fd:\(MachineConfiguration.snapshotDescriptor)"] }
+        switch memory {
+        case .ordinary: break
+        case .file(let path): arguments += memoryArguments(path, "on")
+        case .copy(let path): arguments += memoryArguments(path, "off")
+        }
+        if awaitsState { arguments += ["-incoming", "defer"] }
         return arguments
+    }
+
+    private func memoryArguments(_ path: String, _ share: String) -> [String] {
+        let file = "mem-path=\(MachineConfiguration.escape(path)),share=\(share)"
+        return ["-object", "memory-backend-file,id=memory,size=\(memoryMiB)M,\(file)", "-M", "memory-backend=memory"]
     }
 
     /// In QEMU's option lists a comma in a value is doubled.

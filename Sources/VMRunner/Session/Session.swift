@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import Glibc
 import VMProtocol
 
 /// One machine from its boot to its end, with everything that is learnt about it on the way.
@@ -55,10 +54,11 @@ final class Session {
     ) throws(RunnerError) -> Session {
         var evidence = Evidence(nextSequence: snapshot.nextSequence)
         evidence.kernelRelease = snapshot.kernelRelease
-        let state = open(snapshot.statePath, O_RDONLY | O_CLOEXEC)
-        guard state >= 0 else { throw RunnerError("cannot read \(snapshot.statePath)") }
-        defer { close(state) }
-        let machine = try Machine(configuration, directory: directory, snapshot: state)
+        var configuration = configuration
+        configuration.memory = .copy(of: snapshot.memoryPath)
+        let machine = try Machine(configuration, directory: directory, awaitsState: true)
+        machine.execute("migrate-set-capabilities", ["capabilities": [Session.withoutMemory]])
+        machine.execute("migrate-incoming", ["uri": .string("exec:exec cat \(shellQuoted(snapshot.statePath))")])
         return Session(machine: machine, evidence: evidence, rules: rules, limits: limits)
     }
 
@@ -69,12 +69,15 @@ final class Session {
         return sofar.failure(console: machine.console(), rules: rules)
     }
 
-    /// Writes the machine's state to a file and ends the machine.
+    /// A saved state is without the memory, which is a file already.
+    private static let withoutMemory: JSON = ["capability": "x-ignore-shared", "state": true]
+
+    /// Writes the state of a machine, whose memory is a file, to another file and ends the machine.
     /// The machine runs on while it is saved: it idles, and so the saved state says "running" and needs no
     /// command to go on.
     func save(to path: String) throws(RunnerError) {
         machine.execute(
-            "migrate-set-capabilities", ["capabilities": [["capability": "events", "state": true]]])
+            "migrate-set-capabilities", ["capabilities": [["capability": "events", "state": true], Session.withoutMemory]])
         // As fast as the disk takes it.
         machine.execute("migrate-set-parameters", ["max-bandwidth": .integer(1 << 40)])
         let part = shellQuoted("\(path).part")

@@ -6,7 +6,8 @@ import VMProtocol
 /// A machine right after its agent's hello, saved, so that every test case starts from the same pristine kernel
 /// without a boot.
 struct Snapshot: Sendable {
-    /// QEMU's migration stream.
+    /// The machine's memory, and all else about it (QEMU's migration stream).
+    var memoryPath: String
     var statePath: String
     var kernelRelease: String
     /// The number of the agent's next record.
@@ -45,7 +46,8 @@ struct Snapshot: Sendable {
         guard let text = try? Files.text("\(directory)/about.json"), let json = try? JSON(parsing: Array(text.utf8)),
             let release = json["kernel"]?.stringValue, let sequence = json["nextSequence"]?.integerValue
         else { return nil }
-        (statePath, kernelRelease, nextSequence) = ("\(directory)/state", release, sequence)
+        (memoryPath, statePath) = ("\(directory)/memory", "\(directory)/state")
+        (kernelRelease, nextSequence) = (release, sequence)
     }
 
     /// Boots the machine and writes its snapshot to the directory `path`, whole or not at all.
@@ -57,6 +59,8 @@ struct Snapshot: Sendable {
         let unfinished = "\(path).\(getpid()).new"
         try Files.makeDirectory(unfinished)
         defer { Files.remove(unfinished) }
+        var configuration = configuration
+        configuration.memory = .file("\(unfinished)/memory")
         let session = try Session.boot(configuration, directory: work, rules: rules, note: note)
         // The first job is slow: the agent's code has not run before. So it runs once before it is saved.
         session.run(Job(id: "rehearsal", arguments: ["/init"]), timeout: .seconds(30), streams: .init(output: { _, _ in }))
