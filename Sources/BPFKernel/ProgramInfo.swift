@@ -121,7 +121,7 @@ public struct ProgramInfo: Sendable, Equatable {
         self.id = info.id
         self.type = ProgramType(rawValue: info.type)
         self.name = withUnsafeBytes(of: info.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        self.tag = withUnsafeBytes(of: info.tag) { $0.map(Self.hexadecimal).joined() }
+        self.tag = withUnsafeBytes(of: info.tag) { $0.reduce(into: "") { $0 += Self.hexadecimal($1) } }
         self.loadTime = info.load_time
         self.userID = info.created_by_uid
         self.gplCompatible = info.gpl_compatible & 1 == 1
