@@ -135,6 +135,20 @@ struct Attacher {
             options.offset = pieces.count > 1 ? Self.number(pieces[1]) ?? 0 : 0
             let function = String(pieces.first ?? "")
             return try libbpfPointer { bpf_program__attach_kprobe_opts(program, function, &options) }
+        case "kprobe.multi", "kretprobe.multi":
+            var options = bpf_kprobe_multi_opts()
+            clearOptions(&options)
+            options.sz = MemoryLayout<bpf_kprobe_multi_opts>.size
+            options.retprobe = kind == "kretprobe.multi"
+            return try libbpfPointer { bpf_program__attach_kprobe_multi_opts(program, target, &options) }
+        case "uprobe", "uretprobe":
+            let pieces = target.split(separator: ":", maxSplits: 1).map(String.init)
+            guard pieces.count == 2 else { break }
+            return try byUserFunction(pieces[1], in: pieces[0], isReturn: kind == "uretprobe")
+        case "usdt":
+            let pieces = target.split(separator: ":").map(String.init)
+            guard pieces.count == 3 else { break }
+            return try libbpfPointer { bpf_program__attach_usdt(program, -1, pieces[0], pieces[1], pieces[2], nil) }
         case "ksyscall", "kretsyscall":
             var options = bpf_ksyscall_opts()
             clearOptions(&options)
@@ -156,6 +170,22 @@ struct Attacher {
         default: break
         }
         throw CallFailure(errno: .notSupported, log: ["the section name does not say where to attach"])
+    }
+
+    /// - Parameter place: a function, or `function+offset`.
+    private func byUserFunction(_ place: String, in binary: String, isReturn: Bool) throws(CallFailure) -> OpaquePointer {
+        let pieces = place.split(separator: "+", maxSplits: 1)
+        let offset = pieces.count > 1 ? Self.number(pieces[1]) ?? 0 : 0
+        var options = bpf_uprobe_opts()
+        clearOptions(&options)
+        options.sz = MemoryLayout<bpf_uprobe_opts>.size
+        options.retprobe = isReturn
+        return try libbpfPointer {
+            String(pieces.first ?? "").withCString { function in
+                options.func_name = function
+                return bpf_program__attach_uprobe_opts(program, -1, binary, offset, &options)
+            }
+        }
     }
 
     private static func number(_ text: Substring) -> Int? {

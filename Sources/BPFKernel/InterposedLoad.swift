@@ -14,6 +14,9 @@ import SystemPackage
 /// calls a section's handler right before it loads a program, when maps are made and instructions relocated. The handler here
 /// loads the real program and leaves `r0 = 0; exit` to libbpf as a stand-in. Once the object is loaded, the real descriptor
 /// takes the stand-in's number (dup3(2)), so that attaching and pinning by libbpf act on the real program.
+///
+/// Programs that import what they share wait until its provider is loaded. That is the last program of the object, for the
+/// linker adds its section behind all others, and libbpf takes programs in the order of sections.
 final class InterposedLoad {
     /// What to load: the linker's plan for the object.
     let plan: LinkPlan
@@ -25,6 +28,8 @@ final class InterposedLoad {
     /// The log of each program that was loaded, if logs were asked for.
     private(set) var logs: [VerifierLog] = []
     private var loaded: [(program: OpaquePointer, own: OwnedProgram)] = []
+    /// Programs that import from the provider that is yet to be loaded.
+    private var waiting: [(program: OpaquePointer, load: ProgramLoad)] = []
     private var handlers: [CInt] = []
     fileprivate var object: OpaquePointer?
 
@@ -76,6 +81,9 @@ final class InterposedLoad {
 
     /// Gives every real program the number of its stand-in.
     func takeStandInsPlaces() throws(CallFailure) {
+        guard waiting.isEmpty else {
+            throw CallFailure(errno: .invalidArgument, log: ["libbpf took the programs in another order than that of sections"])
+        }
         for (program, own) in loaded {
             let standIn = bpf_program__fd(program)
             _ = try systemCall { dup3(own.descriptor.number, standIn, O_CLOEXEC) }
@@ -106,21 +114,37 @@ final class InterposedLoad {
         let section = SectionRules(String(cString: bpf_program__section_name(program)))
         var instructions = Array(
             UnsafeBufferPointer(start: bpf_program__insns(program), count: bpf_program__insn_cnt(program)))
-        if name == plan.syntheticEntry?.name { clearReferences(&instructions) }
-        let descriptors = try resolveSlots(&instructions, kernelModules: prepared.fd_array, program: name)
-
+        let isProvider = name == plan.syntheticEntry?.name
+        if isProvider { clearReferences(&instructions) }
         var load = ProgramLoad(
             type: ProgramType(rawValue: bpf_program__type(program).rawValue), name: name, license: plan.object.license ?? "",
-            instructions: instructions, flags: section.flags, descriptors: descriptors, options: prepared,
-            logLevel: options.logLevel)
-        if options.exports || name == plan.syntheticEntry?.name { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
+            instructions: instructions, flags: section.flags, options: prepared, logLevel: options.logLevel)
+        if options.exports || isProvider { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
+        if plan.sharing.importers.contains(name) {
+            waiting.append((program, load))
+            return
+        }
+        try finish(load, of: program)
+        guard isProvider, let provider = loaded.last?.own.descriptor.number else { return }
+        for (program, load) in waiting { try finish(load, of: program, sharing: provider) }
+        waiting = []
+    }
+
+    /// Loads a program from its providers.
+    ///
+    /// - Parameter shared: what is in the slot behind theirs.
+    private func finish(_ prepared: ProgramLoad, of program: OpaquePointer, sharing shared: CInt? = nil) throws(KernelError) {
+        var load = prepared
+        let own = providers.map { $0.descriptor.number } + (shared.map { [$0] } ?? [])
+        load.descriptors = try resolveSlots(
+            &load.instructions, own: own, kernelModules: load.options.fd_array, program: load.name)
         do throws(ProgramLoad.Refusal) {
             let outcome = try load.run()
             if !outcome.log.text.isEmpty { logs.append(outcome.log) }
             bindReadOnlyData(to: outcome.program)
             loaded.append((program, OwnedProgram(outcome.takeProgram())))
         } catch {
-            throw KernelError.refused(program: name, type: load.type, errno: error.errno, log: error.log)
+            throw KernelError.refused(program: load.name, type: load.type, errno: error.errno, log: error.log)
         }
     }
 
@@ -136,12 +160,11 @@ final class InterposedLoad {
     /// Where the program calls functions of kernel modules, libbpf has numbered their BTF from slot 1 on; the providers come
     /// behind these. Slot 0 then stands for vmlinux and is never looked at, but has to be a valid descriptor.
     private func resolveSlots(
-        _ instructions: inout [bpf_insn], kernelModules: UnsafePointer<CInt>?, program: String
+        _ instructions: inout [bpf_insn], own: [CInt], kernelModules: UnsafePointer<CInt>?, program: String
     ) throws(KernelError) -> [CInt] {
         let calls = instructions.indices.filter { instructions[$0].code == UInt8(BPF_JMP | BPF_CALL) }
         let imports = calls.filter { instructions[$0].src_reg == UInt8(BPFLINK_PSEUDO_PROG_CALL) }
         guard !imports.isEmpty else { return [] }
-        let own = providers.map { $0.descriptor.number }
         let lastModule = calls.filter { instructions[$0].src_reg == UInt8(BPF_PSEUDO_KFUNC_CALL) }
             .map { Int(instructions[$0].off) }.max() ?? 0
         var table: [CInt] = []

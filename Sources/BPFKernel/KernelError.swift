@@ -45,6 +45,8 @@ public struct KernelError: Error, Sendable, Equatable {
     public var notes: [String]
     /// What the user can do about it.
     public var help: [String]
+    /// The program that the kernel refused, where it is one program's failure.
+    public var program: String?
     /// The verifier's log of the program that failed, whole.
     public var verifierLog: VerifierLog?
     /// What libbpf printed during the failed call, line by line.
@@ -52,13 +54,14 @@ public struct KernelError: Error, Sendable, Equatable {
 
     init(
         _ code: Code, _ message: String, errno: Errno? = nil, notes: [String] = [], help: [String] = [],
-        verifierLog: VerifierLog? = nil, libbpfLog: [String] = []
+        program: String? = nil, verifierLog: VerifierLog? = nil, libbpfLog: [String] = []
     ) {
         self.code = code
         self.message = message
         self.errno = errno
         self.notes = notes
         self.help = help
+        self.program = program
         self.verifierLog = verifierLog
         self.libbpfLog = libbpfLog
     }

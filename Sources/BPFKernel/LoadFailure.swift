@@ -11,11 +11,11 @@ extension KernelError {
         guard !reasons.isEmpty else {
             return KernelError(
                 .load, "the kernel refuses to load `\(program)` (\(type)): \(errno)", errno: errno,
-                notes: ["the verifier said nothing: the kernel refused before it looked at instructions"])
+                notes: ["the verifier said nothing: the kernel refused before it looked at instructions"], program: program)
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)` (\(type)): \(errno)", errno: errno, notes: reasons,
-            help: log.suggestion.map { [$0] } ?? [], verifierLog: log)
+            help: log.suggestion.map { [$0] } ?? [], program: program, verifierLog: log)
     }
 
     /// An object that bpf_object__load gave up.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFLinker
+public import BPFLinker
 import BPFObject
 import CLibbpf
 import Synchronization
@@ -13,7 +13,7 @@ public struct LoadedProgram: Sendable {
     /// The descriptor; it belongs to the ``LoadedObject``.
     public var descriptor: CInt
     public var info: ProgramInfo
-    /// Whether bpflink made the program so that a library can be loaded.
+    /// Whether bpflink made the program, so that a library or what programs share can be loaded.
     public var isSynthetic: Bool
     /// Where it is pinned.
     public var pin: String?
@@ -37,6 +37,9 @@ public struct LoadedMap: Sendable, Hashable {
 
 /// Everything that loading an object made. It goes away with this value, but for what is pinned or was passed on.
 public final class LoadedObject: @unchecked Sendable {
+    /// What was loaded; it may share less than what was planned, if the kernel refused.
+    public let plan: LinkPlan
+    /// In the order of loading: what is shared comes first.
     public private(set) var programs: [LoadedProgram]
     public let maps: [LoadedMap]
     /// The verifier's logs, if they were asked for.
@@ -51,7 +54,9 @@ public final class LoadedObject: @unchecked Sendable {
         var programs: [LoadedProgram] = []
         var maps: [LoadedMap] = []
         // Programs in `?` sections are not loaded by themselves.
-        let pointers = object.programs.filter { bpf_program__fd($0) >= 0 }
+        let all = object.programs.filter { bpf_program__fd($0) >= 0 }
+        let isProvider = { String(cString: bpf_program__name($0)) == plan.syntheticEntry?.name }
+        let pointers = all.filter(isProvider) + all.filter { !isProvider($0) }
         do throws(CallFailure) {
             for pointer in pointers {
                 let name = String(cString: bpf_program__name(pointer))
@@ -70,6 +75,7 @@ public final class LoadedObject: @unchecked Sendable {
         } catch {
             throw KernelError(.system, "the kernel tells nothing about what was loaded", error)
         }
+        self.plan = plan
         self.programs = programs
         self.maps = maps
         self.logs = logs
@@ -108,9 +114,12 @@ public final class LoadedObject: @unchecked Sendable {
     }
 
     /// Pins every program, and its attachments beside it.
-    func pin(at paths: [String]) throws(KernelError) {
+    ///
+    /// - Parameter paths: by program.
+    func pin(at paths: [String: String]) throws(KernelError) {
         var pins = PinTransaction()
-        for (index, path) in zip(programs.indices, paths) {
+        for index in programs.indices {
+            guard let path = paths[programs[index].name] else { continue }
             try pins.pin(programs[index].descriptor, at: path)
             programs[index].pin = path
             for number in programs[index].attachments.indices {

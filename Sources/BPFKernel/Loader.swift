@@ -18,13 +18,16 @@ public enum Loader {
         if needsFunctionCalls(plan, options) { try Features.requireFunctionCalls() }
     }
 
-    /// What loading an object will ask of the kernel, as far as its section names tell.
-    public static func actions(for object: Object, options: LoadOptions) -> [PrivilegedAction] {
-        let types = object.entryPrograms.compactMap { options.type ?? SectionType(section: $0.sectionName) }
+    /// What loading programs will ask of the kernel, as far as their section names tell.
+    public static func actions(for programs: [EntryProgram], options: LoadOptions) -> [PrivilegedAction] {
+        let types = programs.compactMap { options.type ?? SectionType(section: $0.sectionName) }
         return options.actions(loading: types.map(\.program))
     }
 
-    /// Loads a plan.
+    /// Loads a plan, step by step.
+    ///
+    /// Where programs of the object share functions and the kernel cannot do that, or refuses it for a function or a program,
+    /// everything is undone and loaded again with copies in its place: ``LoadedObject/plan`` tells what came of it.
     ///
     /// - Parameters:
     ///   - plan: what the linker decided.
@@ -34,12 +37,25 @@ public enum Loader {
     public static func load(
         _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
+        var plan = plan.isShared && Features.functionCalls() != .present ? plan.unshared() : plan
+        while true {
+            do throws(KernelError) {
+                return try loadOnce(plan, providers: providers, options: options)
+            } catch {
+                guard let next = plan.replanned(after: error) else { throw error }
+                plan = next
+            }
+        }
+    }
+
+    private static func loadOnce(
+        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
         try check(plan, options: options)
         LibbpfLog.keepsDebugMessages.withLock { $0 = options.debug }
 
-        let names = plan.programNames
-        let pins = options.pin.map { PinPath.layout($0, programs: names) } ?? []
-        try PinPath.prepare(pins, mounts: options.mounts)
+        let pins = options.pin.map { PinPath.layout($0, programs: plan.programNames) } ?? [:]
+        try PinPath.prepare(pins.values.sorted(), mounts: options.mounts)
 
         let loaded = try programs(of: plan, providers: providers, options: options)
         try loaded.attach(to: options.attach)
@@ -121,8 +137,9 @@ public enum Loader {
 
     private static func open(_ plan: LinkPlan) throws(KernelError) -> ObjectHandle {
         let bytes = try rewritten(plan)
+        let chosen = Set(plan.programNames)
         do throws(CallFailure) {
-            return ObjectHandle(
+            let object = ObjectHandle(
                 owning: try libbpfPointer {
                     plan.object.baseName.withCString { name in
                         var options = bpf_object_open_opts()
@@ -132,6 +149,13 @@ public enum Loader {
                         return bpf_object__open_mem(bytes, bytes.count, &options)
                     }
                 })
+            for program in object.programs {
+                let isChosen = chosen.contains(String(cString: bpf_program__name(program)))
+                if isChosen != bpf_program__autoload(program) {
+                    try libbpfCall { bpf_program__set_autoload(program, isChosen) }
+                }
+            }
+            return object
         } catch {
             throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error)
         }
@@ -151,11 +175,11 @@ public enum Loader {
         of plan: LinkPlan, options: LoadOptions
     ) throws(KernelError) -> [String: SectionType] {
         var sections: [String: SectionType] = [:]
-        var names = plan.object.entryPrograms.map(\.sectionName)
-        if let entry = plan.syntheticEntry { names.append(entry.sectionName) }
-        for section in names {
-            let isSynthetic = section == plan.syntheticEntry?.sectionName
-            guard let type = isSynthetic ? SectionType(section: section) : options.type ?? SectionType(section: section) else {
+        if let entry = plan.syntheticEntry, let type = SectionType(section: entry.type) {
+            sections[SectionType.name(of: entry.sectionName)] = type
+        }
+        for section in plan.programs.map(\.sectionName) {
+            guard let type = options.type ?? SectionType(section: section) else {
                 throw KernelError(
                     .load, "the section `\(section)` of \(plan.object.name) names no program type",
                     help: ["`--type TYPE` tells it, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"])
@@ -169,7 +193,7 @@ public enum Loader {
 extension LinkPlan {
     /// The programs that loading makes, by name.
     var programNames: [String] {
-        object.entryPrograms.map(\.name) + (syntheticEntry.map { [$0.name] } ?? [])
+        programs.map(\.name) + (syntheticEntry.map { [$0.name] } ?? [])
     }
 }
 

@@ -7,18 +7,19 @@ import SystemPackage
 /// Paths in a BPF file system: where pins may go, and the tidy making and removing of them.
 ///
 /// `--pin PATH` of an object with one program pins it at PATH, or at PATH/PROGRAM if PATH is a directory. An object with
-/// several programs gets the directory PATH with one pin per program, named as the program. The attachments of a program are
+/// several programs gets the directory PATH with one pin per program, named as the program; what they share is a program, too,
+/// named as the object's file. The attachments of a program are
 /// pinned beside it as PROGRAM_link, PROGRAM_link_2, …
 enum PinPath {
     /// BPF_FS_MAGIC of include/uapi/linux/magic.h.
     private static let fileSystemMagic = 0xcafe_4a11
     private static let defaultMountPoint = "/sys/fs/bpf"
 
-    /// The pin of each program.
-    static func layout(_ path: String, programs: [String]) -> [String] {
+    /// The pin of each program, by name.
+    static func layout(_ path: String, programs: [String]) -> [String: String] {
         let path = trimmed(path)
-        if programs.count == 1, !isDirectory(path) { return [path] }
-        return programs.map { "\(path)/\($0)" }
+        if programs.count == 1, !isDirectory(path) { return [programs[0]: path] }
+        return Dictionary(programs.map { ($0, "\(path)/\($0)") }, uniquingKeysWith: { a, _ in a })
     }
 
     /// The pin of a program's attachment, counted from 0.

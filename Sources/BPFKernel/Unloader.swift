@@ -12,7 +12,8 @@ public struct Unloaded: Sendable {
     public var name: String
     /// The pins of its attachments, removed first.
     public var linkPins: [String]
-    /// Loaded programs that import from it: as long as one of them lives, so does the program.
+    /// Loaded programs that import from it, those left out that were unpinned with it: as long as one of them lives, so does
+    /// the program.
     public var importers: [Importer]
 
     public struct Importer: Sendable, Hashable {
@@ -91,7 +92,8 @@ public enum Unloader {
         guard programs.contains(where: { !$0.info.exports.isEmpty }) else { return [:] }
         try Capabilities.ofThisProcess().check([.lookUp])
         var importers: [UInt32: [Unloaded.Importer]] = [:]
-        for program in try OpenProgram.all() {
+        let own = Set(programs.map(\.info.id))
+        for program in try OpenProgram.all() where !own.contains(program.info.id) {
             for provider in Set(program.info.imports.map(\.programID)) {
                 importers[provider, default: []].append(
                     .init(id: program.info.id, name: program.info.name, type: program.info.type))

@@ -70,6 +70,15 @@ extension Diagnostic {
             self.init(
                 code: "nothing-to-load", "\(object) has no program and exports no function",
                 help: ["make a function global, neither `static` nor `__hidden`, to export it"])
+        case .noSuchProgram(let name, let programs, let similar):
+            self.init(
+                code: "no-such-program", "\(object) has no program `\(name)`",
+                notes: [programs.isEmpty ? "it has no programs" : "it has \(Self.list(programs))"],
+                help: similar.map { "did you mean `\($0)`?" }, facts: ["program": .string(name)])
+        case .nothingChosen(let programs):
+            self.init(
+                code: "nothing-to-load", "no program of \(object) is left to load",
+                notes: [programs.isEmpty ? "it has no programs" : "it has \(Self.list(programs))"])
         case .tooManyProviders(let count, let limit):
             self.init(
                 code: "too-many-providers",

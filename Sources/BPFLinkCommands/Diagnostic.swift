@@ -7,6 +7,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
     public enum Severity: String, Sendable {
         case error
         case warning
+        case note
     }
 
     public var severity = Severity.error

@@ -14,6 +14,8 @@ public struct LoadCommand: ParsableCommand {
             REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG.
             An object without an entry program is a library: its global functions are exported.
 
+            Global functions that two or more programs of the object call are loaded once, and the programs import them, if the             kernel can do that. What it cannot share is copied into each program, as libbpf alone would do; --no-share loads             everything like that.
+
             Without --pin, --attach or --exec nothing keeps the programs loaded. With --attach and without --pin, bpflink stays \
             in the foreground until SIGINT or SIGTERM. With --exec it runs COMMAND, which inherits the programs' descriptors \
             (BPFLINK_FD_<program>, or BPFLINK_FD if there is one, tells the number), and exits with its status.
@@ -30,6 +32,17 @@ public struct LoadCommand: ParsableCommand {
 
     @Flag(help: "Export the global functions of an object that has entry programs.")
     var export = false
+
+    @Option(help: ArgumentHelp("Load only these of the object's programs: a name, or names with commas.", valueName: "name"))
+    var only: [String] = []
+
+    @Option(help: ArgumentHelp("Load all programs but these: a name, or names with commas.", valueName: "name"))
+    var except: [String] = []
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Share functions among the object's programs. It is the default; asked for, it says so where nothing can be shared.")
+    var share: Bool?
 
     @Option(
         help: ArgumentHelp(
@@ -79,7 +92,7 @@ public struct LoadCommand: ParsableCommand {
             let result = try Loader.load(plan, providers: providers, options: options)
             if exec { inherited = try Foreground.inherit(result.programs) }
             loaded = result
-            return loadedReport(result, plan, inherited)
+            return loadedReport(result, inherited)
         }
         if exec {
             let status = try common.failing { try Foreground.run(command, telling: inherited) }
@@ -102,11 +115,20 @@ public struct LoadCommand: ParsableCommand {
         return options
     }
 
+    private static func names(_ lists: [String]) -> [String] {
+        lists.flatMap { $0.split(separator: ",").map(String.init) }
+    }
+
     /// Opens the providers and links the object to them; asks for capabilities before the first of them is opened.
     private func link(_ object: Object) throws -> (LinkPlan, [OpenProgram]) {
         var actions = imports.flatMap(\.provider.actions)
         if !imports.isEmpty { actions.append(.lookUp) }
-        if !dryRun { actions += Loader.actions(for: object, options: options) }
+        if !dryRun {
+            let programs = object.entryPrograms.filter {
+                (only.isEmpty || Self.names(only).contains($0.name)) && !Self.names(except).contains($0.name)
+            }
+            actions += Loader.actions(for: programs, options: options)
+        }
         try Capabilities.ofThisProcess().check(actions)
 
         // Two selectors may name one program; each is opened once.
@@ -125,6 +147,9 @@ public struct LoadCommand: ParsableCommand {
         }
         var linking = LinkOptions()
         if let type { linking.entrySection = type }
+        linking.shares = share ?? true
+        linking.only = Self.names(only)
+        linking.except = Self.names(except)
         do {
             let plan = try BPFLinker.link(object, imports: requests, options: linking)
             return (plan, plan.providers.compactMap { programs[$0.id] })

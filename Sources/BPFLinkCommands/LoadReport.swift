@@ -10,17 +10,23 @@ extension LoadCommand {
     func planReport(_ plan: LinkPlan) -> Report {
         var lines = ["plan for \(plan.object.name)"]
         if let entry = plan.syntheticEntry {
-            lines.append("  load library \(entry.name) (section \(entry.sectionName))")
-            lines += plan.object.exports.map { "    exports \($0.prototype)" }
+            let what = plan.isShared ? "step 1: load shared" : "load library"
+            lines.append("  \(what) \(entry.name) (section \(entry.sectionName))")
+            lines += Self.exports(of: entry, plan).map { "    exports \($0.prototype)" }
         }
-        for program in plan.object.entryPrograms {
-            lines.append("  load \(program.name) (section \(program.sectionName))")
+        for (index, program) in plan.programs.enumerated() {
+            let step = plan.isShared ? "step \(index + 2): " : ""
+            lines.append("  \(step)load \(program.name) (section \(program.sectionName))")
+            lines += plan.sharing.imports(of: program.name).map { "    imports \($0.name) of step 1" }
         }
+        lines += plan.leftOut.map { "  leave out \($0.name) (section \($0.sectionName))" }
+        lines += plan.sharing.copies.map { "  copy \($0.words)" }
         for binding in plan.bindings { lines.append("  bind \(Self.words(for: binding, plan))") }
         for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
         let json: JSONValue = .object([
             "object": .string(plan.object.name),
             "programs": .array(Self.programs(of: plan)),
+            "left_out": .strings(plan.leftOut.map(\.name)), "copies": plan.sharing.copiesJSON,
             "bindings": .array(plan.bindings.map { Self.json(for: $0, plan) }),
             "fixups": .array(plan.fixups.map(Self.json(for:))),
         ])
@@ -28,23 +34,30 @@ extension LoadCommand {
     }
 
     private static func programs(of plan: LinkPlan) -> [JSONValue] {
-        var programs = plan.object.entryPrograms.map { program in
-            JSONValue.object(["name": .string(program.name), "section": .string(program.sectionName)])
+        let entry = plan.syntheticEntry.map { entry in
+            JSONValue.object([
+                "name": .string(entry.name), "section": .string(entry.sectionName),
+                plan.isShared ? "shared" : "library": .bool(true),
+                "exports": .array(exports(of: entry, plan).map { json(for: $0.name, $0.prototype) }),
+            ])
         }
-        if let entry = plan.syntheticEntry {
-            programs.append(
+        return (entry.map { [$0] } ?? [])
+            + plan.programs.map { program in
                 .object([
-                    "name": .string(entry.name), "section": .string(entry.sectionName), "library": .bool(true),
-                    "exports": .array(plan.object.exports.map { json(for: $0.name, $0.prototype) }),
-                ]))
-        }
-        return programs
+                    "name": .string(program.name), "section": .string(program.sectionName),
+                    "imports": .strings(plan.sharing.imports(of: program.name).map(\.name)),
+                ])
+            }
+    }
+
+    private static func exports(of entry: SyntheticEntry, _ plan: LinkPlan) -> [Export] {
+        plan.object.exports.filter { entry.functions.contains($0.name) }
     }
 
     private static func words(for binding: Binding, _ plan: LinkPlan) -> String {
         switch binding.target {
         case .export(let export, let slot): "\(binding.import.name) -> `\(export.prototype)` of \(plan.providers[slot.value])"
-        case .unresolved: "\(binding.import.name) -> nothing (weak)"
+        case .unresolved: "\(binding.import.name) -> nothing (\(binding.import.isWeak ? "weak" : "not used by what is loaded"))"
         }
     }
 
@@ -83,7 +96,9 @@ extension LoadCommand {
         }
     }
 
-    func loadedReport(_ loaded: LoadedObject, _ plan: LinkPlan, _ inherited: [Foreground.Inherited]) -> Report {
+    func loadedReport(_ loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> Report {
+        let plan = loaded.plan
+        let provider = plan.isShared ? loaded.programs.first(where: \.isSynthetic) : nil
         var report = Report(text: "", json: .null, goesToStandardError: exec)
         var lines: [String] = []
         var programs: [JSONValue] = []
@@ -92,21 +107,31 @@ extension LoadCommand {
                 program.info.exports.contains { $0.typeID == export.typeID.value }
             }
             let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) }
+            let shared = plan.sharing.functions.filter { function in
+                provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
+            }
             let number = inherited.first { $0.program == program.name }?.descriptor
             lines.append(
                 "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
                     + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? ""))
             lines += exports.map { "  exports \($0.prototype)" }
             lines += imports.map { "  imports \(Self.words(for: $0, plan))" }
+            if let provider {
+                lines += shared.map {
+                    "  imports \($0.name) -> `\($0.export.prototype)` of \(provider.name) (id \(provider.info.id))"
+                }
+            }
             lines += program.attachments.map { "  attached: \($0.place)" + ($0.pin.map { ", pinned at \($0)" } ?? "") }
             programs.append(
                 .object([
                     "name": .string(program.name), "id": .integer(program.info.id), "type": .string("\(program.info.type)"),
                     "tag": .string(program.info.tag), "section": .string(program.section),
-                    "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
+                    plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
                     "pin": program.pin.map(JSONValue.string),
                     "exports": .array(exports.map { Self.json(for: $0.name, $0.prototype) }),
-                    "imports": .array(imports.map { Self.json(for: $0, plan) }),
+                    "imports": .array(
+                        imports.map { Self.json(for: $0, plan) }
+                            + shared.compactMap { function in provider.map { Self.json(for: function, from: $0) } }),
                     "attachments": .array(
                         program.attachments.map {
                             .object(["place": .string($0.place), "pin": $0.pin.map(JSONValue.string)])
@@ -118,8 +143,13 @@ extension LoadCommand {
         report.text = lines.joined(separator: "\n")
         report.json = .object([
             "object": .string(plan.object.name), "programs": .array(programs),
+            "copies": plan.sharing.copiesJSON,
             "maps": .array(loaded.maps.map { .object(["name": .string($0.name), "id": .integer($0.id)]) }),
         ])
+        report.warnings += Self.notes(about: plan.sharing)
+        if share == true, !plan.isShared {
+            report.warnings.append(Self.noteThatNothingIsShared(plan))
+        }
         if export { report.warnings += Self.warnings(aboutUnreached: plan, loaded) }
         if pin == nil, attach.isEmpty, !exec {
             report.warnings.append(

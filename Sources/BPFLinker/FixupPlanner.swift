@@ -56,7 +56,7 @@ struct FixupPlanner {
         let target =
             switch binding.target {
             case .export(_, let slot): "in slot \(slot), \(providers[slot.value])"
-            case .unresolved: "weak and not provided"
+            case .unresolved: binding.import.isWeak ? "weak and not provided" : "not used by what is loaded"
             }
         return Fixup(
             section: site.section, sectionName: site.sectionName, instruction: site.instruction, before: before,
@@ -65,11 +65,16 @@ struct FixupPlanner {
 }
 
 extension SyntheticEntry {
-    /// The entry program that a library needs; nil if the object has programs of its own or exports nothing.
-    init?(for object: Object, options: LinkOptions) {
-        guard object.isLibrary, !object.exports.isEmpty else { return nil }
-        self.init(
-            name: Self.name(for: object), sectionName: options.entrySection, functions: object.exports.map(\.name))
+    /// The entry program that a library needs, or the functions that programs of the object share; nil if there is neither.
+    init?(for object: Object, sharing: Sharing, options: LinkOptions) {
+        let functions = object.isLibrary ? object.exports.map(\.name) : sharing.functions.map(\.name)
+        guard !functions.isEmpty else { return nil }
+        let name = Self.name(for: object)
+        // What programs of several types share depends on none of them.
+        let type = object.isLibrary ? options.entrySection : LinkOptions().entrySection
+        // libbpf finds the records of .BTF.ext by the names of sections.
+        let isTaken = object.sections.contains { $0.name == type }
+        self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type, functions: functions)
     }
 
     /// A name that tells where the program comes from: the object's file name up to the first dot, made an identifier and

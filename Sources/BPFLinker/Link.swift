@@ -24,6 +24,13 @@ public func link(
 public struct LinkOptions: Sendable {
     /// The section, and so the program type, of the entry program that a library without one gets.
     public var entrySection: String
+    /// Whether functions that several programs of the object call are loaded once, as a provider of their own.
+    public var shares = false
+    /// The programs to load, by name; empty for all but those of `?` sections, which libbpf loads on demand only.
+    public var only: [String] = []
+    /// Programs that are not to be loaded, by name.
+    public var except: [String] = []
+    var refusals = SharingRefusals()
 
     public init(entrySection: String = "socket") { self.entrySection = entrySection }
 }

@@ -25,6 +25,10 @@ public enum LinkError: Error, Sendable {
     case unsupportedUse(Import, ImportSite, reason: String)
     /// An object without programs that exports nothing either.
     case nothingToLoad
+    /// A program to be loaded, or not to be, that the object does not have; similar names of its programs, best first.
+    case noSuchProgram(String, programs: [String], similar: [String])
+    /// Of the object's programs none is to be loaded.
+    case nothingChosen(programs: [String])
     /// More providers than a call can tell apart.
     case tooManyProviders(Int, limit: Int)
 

@@ -4,17 +4,69 @@ public import BPFObject
 /// Everything that linking an object decided; nothing has been done yet.
 public struct LinkPlan: Sendable {
     public let object: Object
+    /// The entry programs that are loaded, in the order of the object.
+    public let programs: [EntryProgram]
     /// One per import of the object, in the object's order.
     public let bindings: [Binding]
     /// The distinct providers that are called, by slot.
     public let providers: [ProviderSnapshot]
+    /// What the programs have in common and how they share it.
+    public let sharing: Sharing
     /// The instructions that change, in the order of sections and instructions.
     public let fixups: [Fixup]
-    /// The entry program that a library gets; nil if the object has programs of its own or exports nothing.
+    /// The entry program that a library gets, or that the functions which programs share get; nil if there is neither.
     public let syntheticEntry: SyntheticEntry?
+    private let options: LinkOptions
+    private let importFixups: [Fixup]
 
-    /// Whether loading needs nothing that libbpf alone cannot do: no call to another program and no export.
-    public var isPlain: Bool { providers.isEmpty && object.exports.isEmpty }
+    init(
+        _ object: Object, programs: [EntryProgram], bindings: [Binding], providers: [ProviderSnapshot],
+        importFixups: [Fixup], options: LinkOptions
+    ) {
+        self.object = object
+        self.programs = programs
+        self.bindings = bindings
+        self.providers = providers
+        self.importFixups = importFixups
+        self.options = options
+        sharing =
+            options.shares && programs.count > 1
+            ? SharingPlanner(
+                object, programs: programs, refusals: options.refusals, slot: ProviderSlot(providers.count)
+            ).plan() : .none
+        fixups = (importFixups + sharing.fixups).sorted { ($0.section, $0.instruction) < ($1.section, $1.instruction) }
+        syntheticEntry = SyntheticEntry(for: object, sharing: sharing, options: options)
+    }
+
+    /// The slot of the provider that the object's own shared functions are in.
+    public var sharedSlot: ProviderSlot { ProviderSlot(providers.count) }
+
+    /// Whether the plan has a step of its own for what programs share.
+    public var isShared: Bool { !sharing.functions.isEmpty }
+
+    /// The programs of the object that are not loaded.
+    public var leftOut: [EntryProgram] { object.entryPrograms.filter { !programs.contains($0) } }
+
+    /// The same plan without sharing.
+    public func unshared() -> LinkPlan {
+        replanned { $0.shares = false }
+    }
+
+    /// The same plan without sharing of what the kernel refused.
+    public func refusing(functions: [String], program: String?, words: [String]) -> LinkPlan {
+        replanned { options in
+            for function in functions { options.refusals.functions[function] = words }
+            if let program { options.refusals.programs[program] = words }
+        }
+    }
+
+    private func replanned(_ change: (inout LinkOptions) -> Void) -> LinkPlan {
+        var options = options
+        change(&options)
+        return LinkPlan(
+            object, programs: programs, bindings: bindings, providers: providers, importFixups: importFixups,
+            options: options)
+    }
 
     /// The object as libbpf can open it, with everything in place that was decided.
     ///
@@ -23,6 +75,7 @@ public struct LinkPlan: Sendable {
     public func rewrittenObject() throws(ObjectError) -> [UInt8] {
         let unresolved = bindings.filter { if case .unresolved = $0.target { true } else { false } }
         return try ELFRewriter.rewrite(
-            object, fixups: fixups, unresolved: unresolved.map(\.import), entry: syntheticEntry)
+            object, fixups: fixups, unresolved: unresolved.map(\.import), externs: sharing.functions.map(\.extern),
+            entry: syntheticEntry)
     }
 }

@@ -18,6 +18,8 @@ struct Resolver {
     private var providers: [ProviderSnapshot] = []
     private var slots: [UInt32: ProviderSlot] = [:]
     private var errors: [LinkError] = []
+    /// The functions that are loaded, by name.
+    private var loaded: Set<String> = []
 
     init(object: Object, requests: [ImportRequest], libraries: [ProviderSnapshot], options: LinkOptions) {
         self.object = object
@@ -31,6 +33,11 @@ struct Resolver {
     }
 
     mutating func plan() throws(LinkErrors) -> LinkPlan {
+        let programs = chosenPrograms()
+        for program in programs {
+            guard let index = object.functions.firstIndex(of: program.function) else { continue }
+            loaded.formUnion(object.reachableFunctions(from: index).map { object.functions[$0].name })
+        }
         var bindings: [Binding] = []
         for (index, wanted) in object.imports.enumerated() {
             if let target = resolve(wanted, number: index) { bindings.append(Binding(wanted, to: target)) }
@@ -44,8 +51,7 @@ struct Resolver {
         if object.isLibrary && object.exports.isEmpty { errors.append(.nothingToLoad) }
         guard errors.isEmpty else { throw LinkErrors(errors: errors) }
         return LinkPlan(
-            object: object, bindings: bindings, providers: providers, fixups: fixups,
-            syntheticEntry: SyntheticEntry(for: object, options: options))
+            object, programs: programs, bindings: bindings, providers: providers, importFixups: fixups, options: options)
     }
 
     /// A call has 16 bits, signed, for the slot (`bpf_insn.off`).
@@ -53,6 +59,27 @@ struct Resolver {
 
     /// For how many errors similar exports are searched; each search looks at every export.
     private static let maximumSuggestions = 16
+
+    // MARK: Programs
+
+    private mutating func chosenPrograms() -> [EntryProgram] {
+        let names = object.entryPrograms.map(\.name)
+        for name in options.only + options.except where !names.contains(name) {
+            errors.append(.noSuchProgram(name, programs: names, similar: similarNames(to: name, in: names)))
+        }
+        let chosen = object.entryPrograms.filter { program in
+            let isAsked = options.only.isEmpty ? !program.sectionName.hasPrefix("?") : options.only.contains(program.name)
+            return isAsked && !options.except.contains(program.name)
+        }
+        let isChoice = !(options.only + options.except).isEmpty
+        if isChoice, chosen.isEmpty, errors.isEmpty { errors.append(.nothingChosen(programs: names)) }
+        return chosen
+    }
+
+    /// Whether anything that is loaded uses an import; of a library, everything is.
+    private func isUsed(_ wanted: Import) -> Bool {
+        object.isLibrary || wanted.sites.isEmpty || wanted.sites.contains { loaded.contains($0.function) }
+    }
 
     // MARK: One import
 
@@ -80,7 +107,7 @@ struct Resolver {
         if let provider = offering.first, let export = exports[provider.id]?[wanted.name] {
             return bind(wanted, to: export, of: provider)
         }
-        if wanted.isWeak { return .unresolved(poison: Poison.immediate(forImport: number)) }
+        if wanted.isWeak || !isUsed(wanted) { return .unresolved(poison: Poison.immediate(forImport: number)) }
         let searched = Self.distinct(libraries + self.requests.map(\.provider))
         errors.append(.undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched)))
         return nil

@@ -54,6 +54,23 @@ struct BTFEditor {
             sizeOrType: prototype.value)
     }
 
+    /// Adds declarations of functions that the object defines.
+    ///
+    /// - Throws: if a definition has no prototype, or a declaration would not get the id that is planned for it.
+    mutating func add(_ externs: [ExternFunction]) throws(ObjectError) {
+        for function in externs {
+            guard case .function(let prototype, _)? = parsed[function.definition]?.content else {
+                throw ObjectError(.noPrototype, "`\(function.name)` has no prototype in the BTF")
+            }
+            let id = add(
+                name: addString(function.name), kind: Kind.function, count: BTFType.Linkage.extern.rawValue,
+                sizeOrType: prototype.value)
+            guard id == function.typeID else {
+                throw ObjectError(.malformed, "`\(function.name)` gets the type id \(id), planned is \(function.typeID)")
+            }
+        }
+    }
+
     /// Makes extern functions that stay unresolved acceptable to kernels that take no extern function and no parameter without
     /// a name: they become static, and their parameters take the function's own name.
     mutating func neutralize(_ imports: [Import]) throws(ObjectError) {

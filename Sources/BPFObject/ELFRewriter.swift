@@ -3,7 +3,8 @@
 /// Writes an object with the linker's decisions applied, so that libbpf can open it: bytes in, bytes out.
 ///
 /// Calls to imports become what the plan says and lose their relocations, undefined symbols become absolute ones, which libbpf
-/// does not look at, and a library gets its entry program. Everything else, byte for byte, stays.
+/// does not look at, and a library, or what programs of the object share, gets its entry program. Everything else, byte for
+/// byte, stays.
 public enum ELFRewriter {
     /// Applies a plan.
     ///
@@ -11,17 +12,19 @@ public enum ELFRewriter {
     ///   - object: the object as it was read.
     ///   - fixups: the instructions to change.
     ///   - unresolved: the weak imports that nobody provides: their type information is made acceptable to any kernel.
-    ///   - entry: the entry program to add, for a library.
+    ///   - externs: functions of the object that programs of it import; their ids follow the last type of the object.
+    ///   - entry: the entry program to add, for a library or for shared functions.
     /// - Returns: the bytes of the new object; the object's own bytes if there is nothing to do.
     /// - Throws: if a fixup does not find what it expects, or the tables have no room for what is added.
     public static func rewrite(
-        _ object: Object, fixups: [Fixup], unresolved: [Import], entry: SyntheticEntry?
+        _ object: Object, fixups: [Fixup], unresolved: [Import], externs: [ExternFunction] = [], entry: SyntheticEntry?
     ) throws(ObjectError) -> [UInt8] {
         var image = ELFImage(object)
         try image.apply(fixups)
-        image.dropRelocations(against: Set(object.imports.map(\.symbol)))
+        image.dropRelocations(of: fixups, against: Set(object.imports.map(\.symbol)))
         for wanted in object.imports { try image.hide(wanted.symbol) }
         if !unresolved.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(unresolved) } }
+        if !externs.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.add(externs) } }
         if let entry { try image.add(entry) }
         return image.bytes
     }
@@ -68,13 +71,18 @@ private struct ELFImage {
     }
 
     /// libbpf processes whatever is in a relocation table, so the others move up and the table becomes shorter.
-    mutating func dropRelocations(against symbols: Set<SymbolIndex>) {
-        let dropped = object.relocations.filter { symbols.contains($0.symbol) }
+    mutating func dropRelocations(of fixups: [Fixup], against symbols: Set<SymbolIndex>) {
+        var fixed: [SectionIndex: Set<InstructionIndex>] = [:]
+        for fixup in fixups { fixed[fixup.section, default: []].insert(fixup.instruction) }
+        func isDropped(_ relocation: Relocation) -> Bool {
+            symbols.contains(relocation.symbol) || fixed[relocation.section]?.contains(relocation.instruction) == true
+        }
+        let dropped = object.relocations.filter(isDropped)
         for (section, _) in Dictionary(grouping: dropped, by: \.section) {
             guard let table = relocationTable(of: section) else { continue }
             var position = headers[table].offset
             for relocation in object.relocations where relocation.section == section {
-                if symbols.contains(relocation.symbol) { continue }
+                if isDropped(relocation) { continue }
                 file.copy(ELFConstant.relocationSize, from: relocation.entry.value, to: position)
                 position += ELFConstant.relocationSize
             }

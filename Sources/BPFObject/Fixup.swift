@@ -29,8 +29,8 @@ extension Fixup: CustomStringConvertible {
     public var description: String { "\(sectionName)+\(instruction): \(before) -> \(after)  # \(because)" }
 }
 
-/// An entry program that a library is given so that it can be loaded: it refers to every function that is to be exported and
-/// does nothing.
+/// An entry program that a library, or what programs share, is given so that it can be loaded: it refers to every function that
+/// is to be exported and does nothing.
 ///
 /// Its code is, per function, a two-slot load of that function's address (`BPF_PSEUDO_FUNC`), then `r0 = 0; exit`. libbpf
 /// appends to a program what it refers to, so all exports and what they call travel with it. The loader turns the loads into
@@ -38,17 +38,37 @@ extension Fixup: CustomStringConvertible {
 public struct SyntheticEntry: Hashable, Sendable {
     /// The program's name.
     public let name: String
-    /// The section, whose name decides the program's type.
+    /// The section that it is put into; the object has none of that name.
     public let sectionName: String
+    /// The program's type, in the words of section names.
+    public let type: String
     /// The functions it refers to, in the order of its instructions.
     public let functions: [String]
 
-    public init(name: String, sectionName: String, functions: [String]) {
+    /// - Parameter type: nil if the section's name says it.
+    public init(name: String, sectionName: String, type: String? = nil, functions: [String]) {
         self.name = name
         self.sectionName = sectionName
+        self.type = type ?? sectionName
         self.functions = functions
     }
 
     /// Instruction slots of the entry's own code.
     public var instructionCount: Int { functions.count * 2 + 2 }
+}
+
+/// The declaration that BTF is given of a function of the object itself, so that some of its programs can import what another
+/// one exports: a `BTF_KIND_FUNC` with linkage extern and the prototype of the definition.
+public struct ExternFunction: Hashable, Sendable {
+    public let name: String
+    /// The `BTF_KIND_FUNC` of the definition.
+    public let definition: TypeID
+    /// The id that the declaration gets; calls of the import carry it.
+    public let typeID: TypeID
+
+    public init(name: String, definition: TypeID, typeID: TypeID) {
+        self.name = name
+        self.definition = definition
+        self.typeID = typeID
+    }
 }

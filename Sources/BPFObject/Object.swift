@@ -22,6 +22,8 @@ public struct Object: Sendable {
     public let entryPrograms: [EntryProgram]
     /// Which function refers to which, in the order of instructions.
     public let calls: [CallEdge]
+    /// Whether data of the object, an initialized program array or a struct_ops, has its programs in it.
+    public let storesPrograms: Bool
     /// The type information; nil if the object has none (then it neither imports nor exports).
     public let btf: BTF?
     /// The license the object states (section `license`), or nil.

@@ -25,6 +25,10 @@ extension Object {
         self.imports = imports
         self.entryPrograms = code.entryPrograms
         self.calls = try code.callEdges()
+        self.storesPrograms = elf.dataRelocations.contains { relocation in
+            let symbol = elf.symbols[relocation.symbol.value]
+            return Int(symbol.sectionNumber) < elf.sections.count && elf.sections[Int(symbol.sectionNumber)].isCode
+        }
         self.btf = info.btf
         self.license = try elf.section(named: "license").map { section throws(ObjectError) in
             try elf.contents(of: section).string(0)

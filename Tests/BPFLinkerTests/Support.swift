@@ -47,6 +47,17 @@ final class OpenObject {
         return program
     }
 
+    /// The programs in the order in which libbpf loads them.
+    func programNames() -> [String] {
+        var names: [String] = []
+        var program = bpf_object__next_program(handle, nil)
+        while let next = program {
+            names.append(String(cString: bpf_program__name(next)))
+            program = bpf_object__next_program(handle, next)
+        }
+        return names
+    }
+
     func load() throws {
         guard bpf_object__load(handle) == 0 else {
             throw Failure(description: "libbpf cannot load the object: errno \(errno)")

@@ -42,6 +42,31 @@ import Testing
         #expect(try Command.run("bpflink unload \(pins)/lib").errors == "error: nothing is pinned at \(pins)/lib\n")
     }
 
+    @Test func programsThatShareLoadOnAnyKernel() throws {
+        let load = "bpflink load $FIXTURES/steps.bpf.o --only on_frame,on_queue --except on_user"
+        let pinned = try Command.run("\(load) --pin \(pins) && ls \(pins) && bpflink unload \(pins) >/dev/null")
+        #expect(pinned.status == 0 && pinned.errors.isEmpty)
+        #expect(pinned.output.hasSuffix(hasFeature ? "\non_frame\non_queue\nsteps\n" : "\non_frame\non_queue\n"))
+        #expect(pinned.output.contains("  imports record ") == hasFeature)
+        let asked = try Command.run("\(load) --share")
+        #expect(asked.status == 0)
+        #expect(asked.errors.contains("note: nothing is shared by programs of ") == !hasFeature)
+        #expect(asked.errors.contains("note: kernel lacks FD + name calls\n") == !hasFeature)
+        let copied = try Command.run("\(load) --no-share")
+        #expect(copied.status == 0 && !copied.output.contains("imports"))
+    }
+
+    @Test func whatLibbpfAloneLoadsIsWhatIsLoadedWithoutSharing() throws {
+        let mine = try Command.run("bpflink load $FIXTURES/steps_stored.bpf.o --pin \(pins)/mine; bpftool -j prog show pinned \(pins)/mine/first")
+        let theirs = try Command.run(
+            "bpftool prog loadall $FIXTURES/steps_stored.bpf.o \(pins)/theirs && bpftool -j prog show pinned \(pins)/theirs/first")
+        defer { _ = try? Command.run("rm -r \(pins)") }
+        for member in ["type", "name", "tag", "bytes_xlated", "bytes_jited"] {
+            #expect(theirs.member(member) != nil)
+            #expect(mine.member(member) == theirs.member(member))
+        }
+    }
+
     @Test func aRefusedObjectLeavesNothingBehind() throws {
         let refused = try Command.run("bpflink load $FIXTURES/refused.bpf.o --pin \(pins)")
         #expect(refused.status == 1)

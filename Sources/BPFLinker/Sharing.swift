@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// What several programs of one object have in common, and how they come to have it once: a first step loads the shared
+/// functions as a provider, the steps after it load the programs, which import them.
+///
+/// All steps are parts of one object, so its maps and global data are the same for all of them, shared or not.
+public struct Sharing: Sendable {
+    /// A function that is loaded once.
+    public struct Function: Sendable {
+        public let export: Export
+        /// What the importing programs call it by.
+        public let extern: ExternFunction
+        /// The programs that import it, in the order of the object.
+        public let programs: [String]
+
+        public var name: String { export.name }
+    }
+
+    /// A function that programs have copies of, as libbpf alone would load it.
+    public struct Copy: Sendable {
+        public let name: String
+        /// The programs with a copy, in the order of the object.
+        public let programs: [String]
+        public let reason: Reason
+    }
+
+    /// Why a function is not shared.
+    public enum Reason: Hashable, Sendable {
+        /// It is `static`.
+        case isStatic
+        /// It is `__hidden`.
+        case isHidden
+        /// BTF has no prototype of it, or .BTF.ext no record.
+        case noPrototype
+        /// Only one of the programs that are loaded uses it.
+        case oneProgram
+        /// It, or a function that it calls, depends on the program it is in.
+        case obstacle(ContractObstacle, in: String)
+        /// It is not called, its address is taken.
+        case onlyAddress
+        /// A function that the shared ones call, too, and which is not shared itself, calls it.
+        case calledBelow(String)
+        /// A program that cannot import uses it.
+        case program(String, ProgramReason)
+        /// The object's data has programs in it: libbpf fills such data with programs that it loads itself.
+        case programsInData
+        /// The kernel refused: its words, line by line.
+        case refused([String])
+    }
+
+    /// Why a program cannot import.
+    public enum ProgramReason: Hashable, Sendable {
+        case sleepable
+        /// It replaces a function of another program (`freplace`).
+        case isExtension
+        case refused([String])
+    }
+
+    /// In the order of the object; empty if nothing is shared.
+    public let functions: [Function]
+    /// Functions of `.text` that two programs have, and global ones that one has.
+    public let copies: [Copy]
+    /// The calls of shared functions.
+    let fixups: [Fixup]
+
+    static let none = Sharing(functions: [], copies: [], fixups: [])
+
+    /// The names of the programs that import.
+    public var importers: Set<String> { Set(functions.flatMap(\.programs)) }
+}
+
+/// What the kernel would not share when it was tried.
+public struct SharingRefusals: Sendable {
+    /// By function, in the kernel's words.
+    public var functions: [String: [String]] = [:]
+    /// By program, in the kernel's words.
+    public var programs: [String: [String]] = [:]
+
+    public init() {}
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+
+/// Finds what the programs of an object can share.
+///
+/// A function of `.text` is one piece of code for all programs of the object, so a call in it is an import for all programs
+/// that have it, or for none. Code that is in the provider, or in a program that cannot import, keeps its calls; everything
+/// else calls what is shared in the provider.
+struct SharingPlanner {
+    let object: Object
+    /// The programs that are loaded, as indices of the object's functions.
+    private let programs: [Int]
+    private let refusals: SharingRefusals
+    /// The slot of the provider that the shared functions will be in.
+    private let slot: ProviderSlot
+    private let callees: [Int: [CallEdge]]
+    /// By index of the object's functions.
+    private let exports: [Int: Export]
+    private let obstacles: [Int: ContractObstacle]
+    /// Whether the object says which type a function has, as exports need it.
+    private let hasRecords: Bool
+    /// What each program reaches, itself included.
+    private let reach: [Int: Set<Int>]
+    /// Programs that cannot import.
+    private let closed: [Int: Sharing.ProgramReason]
+
+    init(_ object: Object, programs: [EntryProgram], refusals: SharingRefusals, slot: ProviderSlot) {
+        self.object = object
+        self.refusals = refusals
+        self.slot = slot
+        let chosen = Set(programs.map(\.function))
+        self.programs = object.functions.indices.filter { chosen.contains(object.functions[$0]) }
+        callees = Dictionary(grouping: object.calls, by: \.caller)
+        let byFunction = Dictionary(object.exports.map { ($0.function.symbol, $0) }, uniquingKeysWith: { a, _ in a })
+        var exports: [Int: Export] = [:]
+        for (index, function) in object.functions.enumerated() { exports[index] = byFunction[function.symbol] }
+        self.exports = exports
+        obstacles = object.obstacles()
+        hasRecords = object.sections.contains { $0.name == ".BTF.ext" && $0.hasContents }
+        var reach: [Int: Set<Int>] = [:]
+        var closed: [Int: Sharing.ProgramReason] = [:]
+        for program in self.programs {
+            reach[program] = Self.reachable(from: program, callees)
+            closed[program] = Self.reason(against: object.functions[program], refusals)
+        }
+        self.reach = reach
+        self.closed = closed
+    }
+
+    func plan() -> Sharing {
+        var shared = candidates()
+        var kept = keptCode(shared)
+        var images = images(shared, kept)
+        // What nothing calls in the provider after all needs no export; that makes others free to import.
+        while true {
+            let called = Set(calls(shared, kept, images).map(\.callee))
+            if called == shared { break }
+            shared = called
+            kept = keptCode(shared)
+            images = self.images(shared, kept)
+        }
+        let calls = calls(shared, kept, images)
+        let functions = functions(shared, calls, images)
+        return Sharing(
+            functions: functions, copies: copies(shared, images),
+            fixups: fixups(calls, Dictionary(uniqueKeysWithValues: zip(shared.sorted(), functions))))
+    }
+
+    // MARK: What
+
+    /// The functions that two programs could import.
+    private func candidates() -> Set<Int> {
+        Set(
+            object.functions.indices.filter { index in
+                users(of: index).count > 1 && obstacle(to: index) == nil
+            })
+    }
+
+    /// The programs that could import a function.
+    private func users(of function: Int) -> [Int] {
+        programs.filter { closed[$0] == nil && $0 != function && reach[$0]?.contains(function) == true }
+    }
+
+    /// Why a function can be no export, whoever calls it.
+    private func obstacle(to index: Int) -> Sharing.Reason? {
+        let function = object.functions[index]
+        switch function.role {
+        case .entry, .static: return .isStatic
+        case .hidden: return .isHidden
+        case .exported: break
+        }
+        if object.storesPrograms { return .programsInData }
+        if let words = refusals.functions[function.name] { return .refused(words) }
+        guard let export = exports[index], hasRecords else { return .noPrototype }
+        if let obstacle = export.prototype.obstacle { return .obstacle(obstacle, in: function.name) }
+        if obstacles.isEmpty { return nil }
+        for callee in Self.reachable(from: index, callees).sorted() {
+            if let obstacle = obstacles[callee] { return .obstacle(obstacle, in: object.functions[callee].name) }
+        }
+        return nil
+    }
+
+    /// What a function calls or takes the address of, directly or through others, itself included.
+    private static func reachable(
+        from start: Int, _ callees: [Int: [CallEdge]], over follows: (CallEdge) -> Bool = { _ in true }
+    ) -> Set<Int> {
+        var reached: Set<Int> = [start]
+        var waiting = [start]
+        while let next = waiting.popLast() {
+            for edge in callees[next] ?? [] where follows(edge) && reached.insert(edge.callee).inserted {
+                waiting.append(edge.callee)
+            }
+        }
+        return reached
+    }
+
+    // MARK: Where
+
+    /// Functions whose calls stay as they are.
+    private func keptCode(_ shared: Set<Int>) -> Set<Int> {
+        var kept: Set<Int> = []
+        for function in shared where !kept.contains(function) { kept.formUnion(Self.reachable(from: function, callees)) }
+        for program in closed.keys { kept.formUnion(reach[program] ?? []) }
+        return kept
+    }
+
+    private func isImport(_ edge: CallEdge, _ shared: Set<Int>, _ kept: Set<Int>) -> Bool {
+        !edge.isAddress && shared.contains(edge.callee) && !kept.contains(edge.caller)
+    }
+
+    /// The functions that each program consists of once its calls are imports.
+    private func images(_ shared: Set<Int>, _ kept: Set<Int>) -> [Int: Set<Int>] {
+        var images: [Int: Set<Int>] = [:]
+        for program in programs {
+            images[program] = Self.reachable(from: program, callees) { !isImport($0, shared, kept) }
+        }
+        return images
+    }
+
+    /// The calls that become imports, in the order of the object.
+    private func calls(_ shared: Set<Int>, _ kept: Set<Int>, _ images: [Int: Set<Int>]) -> [CallEdge] {
+        let present = images.values.reduce(into: Set<Int>()) { $0.formUnion($1) }
+        return object.calls.filter { present.contains($0.caller) && isImport($0, shared, kept) }
+    }
+
+    // MARK: Results
+
+    private func functions(_ shared: Set<Int>, _ calls: [CallEdge], _ images: [Int: Set<Int>]) -> [Sharing.Function] {
+        var functions: [Sharing.Function] = []
+        let callers = Dictionary(grouping: calls, by: \.callee).mapValues { Set($0.map(\.caller)) }
+        for index in shared.sorted() {
+            guard let export = exports[index], let callers = callers[index] else { continue }
+            let importers = programs.filter { !(images[$0] ?? []).isDisjoint(with: callers) }
+            let id = TypeID(UInt32(clamping: (object.btf?.types.count ?? 0) + functions.count))
+            functions.append(
+                Sharing.Function(
+                    export: export, extern: ExternFunction(name: export.name, definition: export.typeID, typeID: id),
+                    programs: names(importers)))
+        }
+        return functions
+    }
+
+    private func copies(_ shared: Set<Int>, _ images: [Int: Set<Int>]) -> [Sharing.Copy] {
+        object.functions.indices.compactMap { index in
+            let function = object.functions[index]
+            let holders = programs.filter { $0 != index && images[$0]?.contains(index) == true }
+            guard holders.count > 1 || holders.count == 1 && function.role == .exported else { return nil }
+            return Sharing.Copy(
+                name: function.name, programs: names(holders), reason: reason(index, copiedInto: holders, shared, images))
+        }
+    }
+
+    private func reason(
+        _ index: Int, copiedInto holders: [Int], _ shared: Set<Int>, _ images: [Int: Set<Int>]
+    ) -> Sharing.Reason {
+        if let obstacle = obstacle(to: index) { return obstacle }
+        if let program = holders.first(where: { closed[$0] != nil }), let reason = closed[program] {
+            return .program(object.functions[program].name, reason)
+        }
+        if programs.filter({ reach[$0]?.contains(index) == true }).count < 2 { return .oneProgram }
+        let holding = holders.reduce(into: Set<Int>()) { $0.formUnion(images[$1] ?? []) }
+        let references = object.calls.filter { $0.callee == index && holding.contains($0.caller) }
+        guard let call = references.first(where: { !$0.isAddress }) else { return .onlyAddress }
+        return .calledBelow(object.functions[call.caller].name)
+    }
+
+    private func fixups(_ calls: [CallEdge], _ functions: [Int: Sharing.Function]) -> [Fixup] {
+        calls.compactMap { call in
+            let caller = object.functions[call.caller]
+            guard let function = functions[call.callee],
+                let before = object.instruction(call.instruction, of: caller.section)
+            else { return nil }
+            return Fixup(
+                section: caller.section, sectionName: caller.sectionName, instruction: call.instruction, before: before,
+                after: Instruction(
+                    opcode: Instruction.callOpcode, source: Instruction.pseudoProgramCall,
+                    offset: Int16(clamping: slot.value), immediate: Int32(bitPattern: function.extern.typeID.value)),
+                because: "call of `\(function.name)`: in slot \(slot), shared")
+        }
+    }
+
+    private func names(_ indices: [Int]) -> [String] { indices.map { object.functions[$0].name } }
+
+    // MARK: Programs
+
+    /// Rules of `Documentation/bpf/prog_calls.rst` of the patched kernel that a section's name tells (libbpf's documentation,
+    /// "Program Types and ELF Sections").
+    private static func reason(against program: Function, _ refusals: SharingRefusals) -> Sharing.ProgramReason? {
+        if let words = refusals.programs[program.name] { return .refused(words) }
+        let section = program.sectionName.drop { $0 == "?" }
+        let kind = section.prefix { $0 != "/" }
+        if kind.hasSuffix(".s") || kind == "syscall" { return .sleepable }
+        return kind == "freplace" ? .isExtension : nil
+    }
+}

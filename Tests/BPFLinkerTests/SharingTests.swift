@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+@testable import BPFLinker
+import BPFObject
+import Testing
+
+/// What programs of one object share, and what not, one rule each.
+@Suite struct SharingTests {
+    @Test func whatTwoProgramsCallIsSharedByThoseThatCallIt() throws {
+        let sharing = try plan("steps").sharing
+        #expect(sharing.functions.map(\.name) == ["record", "record_twice"])
+        #expect(sharing.functions[0].programs == ["on_rename", "on_switch", "on_frame", "on_queue", "on_arrival"])
+        #expect(sharing.functions[1].programs == ["on_frame", "on_queue"])
+    }
+
+    @Test func theFirstStepExportsWhatIsShared() throws {
+        let entry = try #require(try plan("steps").syntheticEntry)
+        #expect(
+            entry == SyntheticEntry(name: "steps", sectionName: "socket", functions: ["record", "record_twice"]))
+    }
+
+    @Test func theProvidersSectionIsLikeNoneOfTheObject() throws {
+        let entry = try #require(try plan("steps_broken").syntheticEntry)
+        #expect(entry.sectionName == "socket/steps_broken")
+        #expect(entry.type == "socket")
+    }
+
+    @Test func everyCopyHasAReason() throws {
+        let copies = try plan("steps").sharing.copies
+        let reasons = Dictionary(uniqueKeysWithValues: copies.map { ($0.name, $0.reason) })
+        #expect(
+            reasons == [
+                "clamp": .isHidden, "visit": .isStatic, "record_packet": .isStatic, "weight_of": .oneProgram,
+                "length": .obstacle(.context(parameter: 1, type: "struct __sk_buff *"), in: "length"),
+                "record_often": .obstacle(.passesCallback, in: "record_often"),
+            ])
+        #expect(copies.first { $0.name == "length" }?.programs == ["on_queue", "on_arrival"])
+    }
+
+    @Test func callsInProgramsAndInTheirCopiesBecomeImportsAndThoseInTheProviderStay() throws {
+        let plan = try plan("steps")
+        let functions = plan.object.functions
+        let changed = Set(
+            plan.fixups.compactMap { fixup in
+                functions.first { $0.section == fixup.section && $0.instructions.contains(fixup.instruction) }?.name
+            })
+        #expect(changed == ["on_rename", "on_switch", "on_frame", "on_queue", "visit", "record_packet"])
+        for fixup in plan.fixups {
+            #expect(fixup.before.source == Instruction.pseudoCall)
+            #expect(fixup.after.source == Instruction.pseudoProgramCall && fixup.after.offset == 0)
+        }
+    }
+
+    @Test func anImportIsDeclaredInBTFWithThePrototypeOfTheDefinition() throws {
+        let plan = try plan("steps")
+        let object = try Object(bytes: plan.rewrittenObject(), name: "rewritten")
+        let btf = try #require(object.btf)
+        for function in plan.sharing.functions {
+            let declaration = try #require(btf[function.extern.typeID])
+            let definition = try #require(btf[function.export.typeID])
+            guard case .function(let declared, .extern) = declaration.content,
+                case .function(let defined, .global) = definition.content
+            else {
+                Issue.record("\(declaration) \(definition)")
+                continue
+            }
+            #expect(declaration.name == function.name && declared == defined)
+            #expect(plan.fixups.contains { $0.after.immediate == Int32(function.extern.typeID.value) })
+        }
+        let places = Set(plan.fixups.map { [$0.section.value, $0.instruction.value] })
+        #expect(!object.relocations.contains { places.contains([$0.section.value, $0.instruction.value]) })
+    }
+
+    @Test func libbpfOpensTheObjectAndTakesTheProviderLast() async {
+        await #expect(processExitsWith: .success) {
+            var options = LinkOptions()
+            options.shares = true
+            let plan = try link(Object(fixture: "steps"), options: options)
+            let opened = try OpenObject(plan.rewrittenObject())
+            #expect(opened.programNames().last == plan.syntheticEntry?.name)
+        }
+    }
+
+    @Test func withoutTheOptionNothingIsShared() throws {
+        let plan = try link(Object(fixture: "steps"))
+        #expect(!plan.isShared && plan.sharing.copies.isEmpty && plan.fixups.isEmpty && plan.syntheticEntry == nil)
+        #expect(try plan.rewrittenObject() == plan.object.bytes)
+        #expect(try self.plan("steps").unshared().rewrittenObject() == plan.object.bytes)
+    }
+
+    @Test(arguments: ["plain", "attachable"])
+    func anObjectWithNothingToShareStaysAsItIs(fixture: String) throws {
+        let plan = try plan(fixture)
+        #expect(!plan.isShared)
+        #expect(try plan.rewrittenObject() == plan.object.bytes)
+    }
+
+    @Test func programsThatLibbpfPutsIntoAnArrayShareNothing() throws {
+        let plan = try plan("steps_stored")
+        #expect(!plan.isShared)
+        #expect(plan.sharing.copies.map(\.reason) == [.programsInData])
+    }
+
+    // MARK: Choosing programs
+
+    @Test func programsOnDemandAreLeftOut() throws {
+        let plan = try plan("steps")
+        #expect(plan.leftOut.map(\.name) == ["on_user"])
+        #expect(plan.programs.count == 5)
+    }
+
+    @Test func whatOnlyOneOfTheChosenProgramsCallsIsNotShared() throws {
+        let plan = try plan("steps", only: ["on_rename", "on_frame"])
+        #expect(plan.sharing.functions.map(\.name) == ["record"])
+        #expect(plan.sharing.copies.first { $0.name == "record_twice" }?.reason == .oneProgram)
+        #expect(!(try self.plan("steps", only: ["on_rename"]).isShared))
+    }
+
+    @Test func theCallsOfProgramsThatAreLeftOutStay() throws {
+        let sections = Set(try plan("steps", except: ["on_rename"]).fixups.map(\.sectionName))
+        #expect(!sections.contains("kprobe/__set_task_comm") && sections.contains("xdp"))
+    }
+
+    @Test func aProgramThatCannotImportKeepsAllItsCode() throws {
+        let plan = try plan("steps", only: ["on_user", "on_frame", "on_queue"])
+        #expect(plan.sharing.functions.map(\.name) == ["record", "record_twice"])
+        #expect(plan.sharing.functions.allSatisfy { !$0.programs.contains("on_user") })
+        let copy = try #require(plan.sharing.copies.first { $0.name == "record_twice" })
+        #expect(copy.programs == ["on_user"])
+        #expect(copy.reason == .program("on_user", .sleepable))
+        #expect(!plan.fixups.contains { $0.sectionName == "?uprobe.s" })
+    }
+
+    @Test func aProgramThatDoesNotExistIsAnError() throws {
+        let errors = failure("steps", only: ["on_renam"], except: [])
+        guard case .noSuchProgram("on_renam", let programs, let similar)? = errors.first else {
+            Issue.record("\(errors)")
+            return
+        }
+        #expect(programs.count == 6 && similar.first == "on_rename")
+    }
+
+    @Test func choosingNothingIsAnError() throws {
+        let errors = failure("steps", only: ["on_frame"], except: ["on_frame"])
+        guard case .nothingChosen? = errors.first else {
+            Issue.record("\(errors)")
+            return
+        }
+    }
+
+    // MARK: With imports from elsewhere
+
+    @Test func whatIsSharedIsInTheSlotBehindOtherProviders() throws {
+        let plan = try plan("steps_import", libraries: [try ProviderSnapshot(fixture: "subprog")])
+        let shared = plan.fixups.filter { $0.because.contains("`scaled`") }
+        let imported = plan.fixups.filter { $0.because.contains("`bpf_subprog_scale`") }
+        #expect(shared.map(\.after.offset) == [1, 1])
+        #expect(imported.map(\.after.offset) == [0, 0])
+        #expect(plan.sharedSlot == ProviderSlot(1))
+    }
+
+    @Test func importsOfProgramsThatAreLeftOutNeedNoProvider() throws {
+        #expect(failure("steps_import", only: ["single"], except: []).count == 1)
+        let plan = try plan("steps_import", only: ["alone"])
+        guard case .unresolved? = plan.bindings.first?.target else {
+            Issue.record("\(plan.bindings)")
+            return
+        }
+    }
+
+    // MARK: After a refusal
+
+    @Test func aFunctionThatTheKernelRefusedIsCopied() throws {
+        let plan = try plan("steps").refusing(functions: ["record_twice"], program: nil, words: ["no"])
+        #expect(plan.sharing.functions.map(\.name) == ["record"])
+        #expect(plan.sharing.copies.first { $0.name == "record_twice" }?.reason == .refused(["no"]))
+        // Its copies import what is still shared.
+        let copy = try #require(plan.object.functions.first { $0.name == "record_twice" })
+        #expect(plan.fixups.filter { $0.section == copy.section && copy.instructions.contains($0.instruction) }.count == 2)
+    }
+
+    @Test func aProgramThatTheKernelRefusedHasCopies() throws {
+        let plan = try plan("steps").refusing(functions: [], program: "on_frame", words: ["no"])
+        #expect(plan.sharing.functions.map(\.name) == ["record"])
+        #expect(!plan.sharing.importers.contains("on_frame"))
+        #expect(plan.sharing.copies.first { $0.name == "record" }?.reason == .program("on_frame", .refused(["no"])))
+    }
+
+    @Test func whenAllIsRefusedTheObjectIsAsItWas() throws {
+        let plan = try plan("steps").refusing(functions: ["record", "record_twice"], program: nil, words: [])
+        #expect(try plan.rewrittenObject() == plan.object.bytes)
+    }
+
+    // MARK: -
+
+    private func plan(
+        _ fixture: String, only: [String] = [], except: [String] = [], libraries: [ProviderSnapshot] = []
+    ) throws -> LinkPlan {
+        var options = LinkOptions()
+        options.shares = true
+        options.only = only
+        options.except = except
+        return try link(Object(fixture: fixture), libraries: libraries, options: options)
+    }
+
+    private func failure(_ fixture: String, only: [String], except: [String]) -> [LinkError] {
+        do {
+            _ = try plan(fixture, only: only, except: except)
+            return []
+        } catch let error as LinkErrors {
+            return error.errors
+        } catch {
+            Issue.record("\(error)")
+            return []
+        }
+    }
+}
