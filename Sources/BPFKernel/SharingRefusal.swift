@@ -4,27 +4,21 @@ import BPFLinker
 import BPFObject
 
 extension LinkPlan {
-    /// The plan without what the kernel just refused to share; nil if sharing is not why it refused.
+    /// The plan without what the kernel just refused to share; nil if the program that it refused shares nothing.
     ///
-    /// What the provider was refused for may be refused in copies, too: the second attempt tells, in the words that the object
-    /// would have met without sharing.
+    /// Which rule it was that the kernel applied does not matter: what is refused for other reasons than sharing is refused again
+    /// in copies, and then in the words that it would have met without sharing.
     func replanned(after error: KernelError) -> LinkPlan? {
         guard isShared, let program = error.program else { return nil }
         if program == syntheticEntry?.name {
             return refusing(functions: functions(behind: error.verifierLog), program: nil, words: error.notes)
         }
-        guard sharing.importers.contains(program), let log = error.verifierLog else { return nil }
-        for line in log.conclusion {
-            if let function = sharing.functions.first(where: { line.hasPrefix("cannot import \($0.name)() from prog ") }) {
-                return refusing(functions: [function.name], program: nil, words: log.conclusion)
-            }
-            // How this program calls it is at fault: its arguments, its locks, its stack; or that it imports at all.
-            let isCall = sharing.functions.contains { line.contains("\($0.name)() of prog ") }
-            if isCall || line.hasPrefix("cannot import from ") || line.hasPrefix("JIT does not support calling other") {
-                return refusing(functions: [], program: program, words: log.conclusion)
-            }
+        guard sharing.importers.contains(program) else { return nil }
+        // The function is at fault, whoever imports it (`import_error()` in kernel/bpf/prog_call.c); else how this program calls.
+        let function = sharing.functions.first { function in
+            error.notes.contains { $0.hasPrefix("cannot import \(function.name)() from prog ") }
         }
-        return nil
+        return refusing(functions: function.map { [$0.name] } ?? [], program: function == nil ? program : nil, words: error.notes)
     }
 
     /// The shared functions that have the function in them that the verifier looked at last; if that is none, all of them.

@@ -8,7 +8,7 @@ import Testing
 ///
 /// The damage is drawn from a seeded generator, so a failure repeats.
 @Suite struct MutationTests {
-    @Test(arguments: ["subprog", "import_socket", "weak", "externs", "prototypes", "library_on_library"])
+    @Test(arguments: ["subprog", "import_socket", "weak", "externs", "prototypes", "library_on_library", "steps"])
     func aDamagedObjectIsAnErrorOrAnObject(fixture: String) throws {
         let original = try Fixture.bytes(fixture)
         let object = try Object(fixture: fixture)
@@ -42,7 +42,9 @@ import Testing
         do throws(ObjectError) {
             let object = try Object(bytes: bytes, name: "test")
             do throws(LinkErrors) {
-                _ = try? link(object, libraries: [library]).rewrittenObject()
+                var sharing = LinkOptions()
+                sharing.shares = true
+                _ = try? link(object, libraries: [library], options: sharing).rewrittenObject()
                 _ = try link(object)
             } catch {
                 #expect(!error.errors.isEmpty)
