@@ -50,7 +50,7 @@ extension Sharing.ProgramReason {
         switch self {
         case .sleepable: "is sleepable, and cannot import"
         case .isExtension: "replaces a function of another program, and cannot import"
-        case .refused(let lines): "may not import it: \(lines.joined(separator: "; "))"
+        case .refused(let lines): "may not import: \(lines.joined(separator: "; "))"
         }
     }
 }
