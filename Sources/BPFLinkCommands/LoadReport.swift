@@ -126,7 +126,8 @@ extension LoadCommand {
                 .object([
                     "name": .string(program.name), "id": .integer(program.info.id), "type": .string("\(program.info.type)"),
                     "tag": .string(program.info.tag), "section": .string(program.section),
-                    plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
+                    plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil,
+                    "fd": number.map { .integer($0) },
                     "pin": program.pin.map(JSONValue.string),
                     "exports": .array(exports.map { Self.json(for: $0.name, $0.prototype) }),
                     "imports": .array(

@@ -19,7 +19,8 @@ public struct Binding: Sendable {
     public enum Target: Sendable {
         /// Calls go to this export of the provider in the slot.
         case export(ProviderExport, ProviderSlot)
-        /// A weak import that nobody provides, or one that nothing uses of what is loaded: calls carry this immediate, which no helper has; the address is 0.
+        /// A weak import that nobody provides, or one that nothing uses of what is loaded: calls carry this immediate, which no
+        /// helper has; the address is 0.
         case unresolved(poison: Int32)
     }
 

@@ -51,7 +51,8 @@ struct SharingPlanner {
         var shared = candidates()
         var kept = keptCode(shared)
         var images = images(shared, kept)
-        // What nothing calls in the provider after all needs no export; that makes others free to import.
+        // What no program calls directly needs no export. Without it the provider may be smaller, and code that is then no part
+        // of the provider is free to import.
         while true {
             let called = Set(calls(shared, kept, images).map(\.callee))
             if called == shared { break }

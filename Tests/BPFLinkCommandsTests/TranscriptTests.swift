@@ -13,7 +13,7 @@ import Testing
 /// ? the exit status
 /// ```
 ///
-/// They run among the compiled fixtures. What depends on the compiler (numbers of instructions, registers and types) reads `N`; of
+/// They run among the compiled fixtures. What depends on the compiler (numbers of instructions, registers, types) reads `N`; of
 /// wrong usage only the first line counts, for the rest is the argument parser's.
 /// With `UPDATE_EXPECTED=1` in the environment the texts become what happens.
 @Suite struct TranscriptTests {
