@@ -33,13 +33,13 @@ public struct Sharing: Sendable {
         case isHidden
         /// BTF has no prototype of it, or .BTF.ext no record.
         case noPrototype
-        /// Only one of the programs that are loaded uses it.
+        /// Only one of the programs that are loaded, and can import, uses it.
         case oneProgram
         /// It, or a function that it calls, depends on the program it is in.
         case obstacle(ContractObstacle, in: String)
         /// It is not called, its address is taken.
         case onlyAddress
-        /// A function that the shared ones call, too, and which is not shared itself, calls it.
+        /// A function calls it that is part of what is shared, or of a program that cannot import, as well: it keeps its calls.
         case calledBelow(String)
         /// A program that cannot import uses it.
         case program(String, ProgramReason)

@@ -63,7 +63,7 @@ struct SharingPlanner {
         let calls = calls(shared, kept, images)
         let functions = functions(shared, calls, images)
         return Sharing(
-            functions: functions, copies: copies(shared, images),
+            functions: functions, copies: copies(images),
             fixups: fixups(calls, Dictionary(uniqueKeysWithValues: zip(shared.sorted(), functions))))
     }
 
@@ -161,24 +161,27 @@ struct SharingPlanner {
         return functions
     }
 
-    private func copies(_ shared: Set<Int>, _ images: [Int: Set<Int>]) -> [Sharing.Copy] {
-        object.functions.indices.compactMap { index in
+    private func copies(_ images: [Int: Set<Int>]) -> [Sharing.Copy] {
+        object.functions.indices.flatMap { index -> [Sharing.Copy] in
             let function = object.functions[index]
             let holders = programs.filter { $0 != index && images[$0]?.contains(index) == true }
-            guard holders.count > 1 || holders.count == 1 && function.role == .exported else { return nil }
-            return Sharing.Copy(
-                name: function.name, programs: names(holders), reason: reason(index, copiedInto: holders, shared, images))
+            guard holders.count > 1 || holders.count == 1 && function.role == .exported else { return [] }
+            func copy(_ programs: [Int], _ reason: Sharing.Reason) -> Sharing.Copy {
+                Sharing.Copy(name: function.name, programs: names(programs), reason: reason)
+            }
+            if let obstacle = obstacle(to: index) { return [copy(holders, obstacle)] }
+            // Each program that cannot import has a reason of its own.
+            let excused = holders.compactMap { program in
+                closed[program].map { copy([program], .program(object.functions[program].name, $0)) }
+            }
+            let others = holders.filter { closed[$0] == nil }
+            return excused + (others.isEmpty ? [] : [copy(others, reason(index, copiedInto: others, images))])
         }
     }
 
-    private func reason(
-        _ index: Int, copiedInto holders: [Int], _ shared: Set<Int>, _ images: [Int: Set<Int>]
-    ) -> Sharing.Reason {
-        if let obstacle = obstacle(to: index) { return obstacle }
-        if let program = holders.first(where: { closed[$0] != nil }), let reason = closed[program] {
-            return .program(object.functions[program].name, reason)
-        }
-        if programs.filter({ reach[$0]?.contains(index) == true }).count < 2 { return .oneProgram }
+    /// Why programs that can import have a copy of a function that could be an export.
+    private func reason(_ index: Int, copiedInto holders: [Int], _ images: [Int: Set<Int>]) -> Sharing.Reason {
+        if users(of: index).count < 2 { return .oneProgram }
         let holding = holders.reduce(into: Set<Int>()) { $0.formUnion(images[$1] ?? []) }
         let references = object.calls.filter { $0.callee == index && holding.contains($0.caller) }
         guard let call = references.first(where: { !$0.isAddress }) else { return .onlyAddress }

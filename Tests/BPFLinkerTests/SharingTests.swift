@@ -185,6 +185,19 @@ import Testing
         #expect(plan.sharing.copies.first { $0.name == "record" }?.reason == .program("on_frame", .refused(["no"])))
     }
 
+    @Test func everyProgramThatCannotImportHasItsReason() throws {
+        let plan = try plan("steps").refusing(functions: [], program: "on_frame", words: ["no"])
+            .refusing(functions: [], program: "on_queue", words: ["not this one"])
+        let copies = plan.sharing.copies.filter { $0.name == "record" }
+        #expect(copies.map(\.programs) == [["on_frame"], ["on_queue"], ["on_arrival"]])
+        #expect(
+            copies.map(\.reason) == [
+                .program("on_frame", .refused(["no"])), .program("on_queue", .refused(["not this one"])),
+                // It is one piece of code for both of its programs, and one of them cannot import.
+                .calledBelow("record_packet"),
+            ])
+    }
+
     @Test func whenAllIsRefusedTheObjectIsAsItWas() throws {
         let plan = try plan("steps").refusing(functions: ["record", "record_twice"], program: nil, words: [])
         #expect(try plan.rewrittenObject() == plan.object.bytes)
