@@ -28,7 +28,8 @@ extension Cache {
     /// Removes all but the newest entries of a directory of the cache.
     func prune(_ name: String, keeping count: Int) {
         let directory = "\(root)/\(name)"
-        let entries = ((try? Files.list(directory)) ?? []).filter { !$0.hasSuffix(".lock") }
+        // Locks, and what another process is just making, are not entries.
+        let entries = ((try? Files.list(directory)) ?? []).filter { !$0.hasSuffix(".lock") && !$0.hasSuffix(".new") }
         let dated = entries.map { name in
             (path: "\(directory)/\(name)", time: Files.modificationTime("\(directory)/\(name)"))
         }
