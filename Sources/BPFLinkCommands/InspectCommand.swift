@@ -8,7 +8,7 @@ import BPFObject
 public struct InspectCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Show what an object exports, imports and runs; needs no privilege and no kernel.")
+        abstract: "Show what an object exports, imports and runs, and what each function uses; needs no privilege and no kernel.")
 
     @Argument(help: ArgumentHelp("The object file.", valueName: "object"))
     var object: String
@@ -20,7 +20,8 @@ public struct InspectCommand: ParsableCommand {
     public func run() throws {
         try common.report {
             let object = try ObjectFile.read(self.object)
-            return Report(text: Self.text(object), json: Self.json(object))
+            let functions = InspectedFunction.all(of: object)
+            return Report(text: Self.text(object, functions), json: Self.json(object, functions))
         }
     }
 
@@ -31,7 +32,7 @@ public struct InspectCommand: ParsableCommand {
 
     // MARK: For people
 
-    private static func text(_ object: Object) -> String {
+    private static func text(_ object: Object, _ functions: [InspectedFunction]) -> String {
         var lines = [summary(object)]
         func section(_ title: String, _ body: [String]) {
             if !body.isEmpty { lines += ["", title + ":"] + body.map { "  " + $0 } }
@@ -43,6 +44,7 @@ public struct InspectCommand: ParsableCommand {
             object.entryPrograms.map {
                 "\($0.name): section \($0.sectionName), " + (type(of: $0).map { "type \($0)" } ?? "of no known type")
             })
+        section("functions", functions.flatMap(\.lines))
         return lines.joined(separator: "\n")
     }
 
@@ -63,7 +65,7 @@ public struct InspectCommand: ParsableCommand {
 
     // MARK: For programs
 
-    private static func json(_ object: Object) -> JSONValue {
+    private static func json(_ object: Object, _ functions: [InspectedFunction]) -> JSONValue {
         .object([
             "object": .string(object.name), "license": object.license.map(JSONValue.string) ?? .null,
             "library": .bool(object.isLibrary),
@@ -76,6 +78,7 @@ public struct InspectCommand: ParsableCommand {
                         "type": type(of: $0).map(JSONValue.string) ?? .null,
                     ])
                 }),
+            "functions": .array(functions.map(\.json)),
         ])
     }
 

@@ -61,6 +61,10 @@ struct BTFExtension {
         return lines[low - 1].location
     }
 
+    /// `MAX_FUNCINFO_REC_SIZE` and `MAX_LINEINFO_REC_SIZE` of `kernel/bpf/check_btf.c`. A table without records may state any
+    /// size, and whoever adds one writes that much.
+    private static let maximumRecordSize = 252
+
     /// Walks a table: the size of a record, then per section its name, the number of its records and the records.
     private static func forEachRecord(
         _ table: ByteReader, minimumSize: Int, strings: ByteReader,
@@ -68,7 +72,7 @@ struct BTFExtension {
     ) throws(ObjectError) {
         if table.count == 0 { return }
         let recordSize = Int(try table.u32(0))
-        guard recordSize >= minimumSize, recordSize % 4 == 0 else {
+        guard recordSize >= minimumSize, recordSize <= maximumRecordSize, recordSize % 4 == 0 else {
             throw ObjectError(.malformed, "\(table.what) states records of \(recordSize) bytes", at: table.place(0))
         }
         var position = 4

@@ -22,13 +22,18 @@ extension Prototype {
         let tags = ArgumentTags(of: self)
         for (index, parameter) in parameters.enumerated() {
             let text = CDeclaration.text(of: parameter.type, in: btf)
-            let tags = tags.values(ofParameter: index)
-            if tags.contains("arg:ctx") || isContext(parameter.type) { return .context(parameter: index + 1, type: text) }
-            if !tags.allSatisfy(Self.portableTags.contains) || !isPortable(parameter.type) {
+            if isContext(parameter: index, tags) { return .context(parameter: index + 1, type: text) }
+            if !tags.values(ofParameter: index).allSatisfy(Self.portableTags.contains) || !isPortable(parameter.type) {
                 return .parameter(index + 1, type: text)
             }
         }
         return nil
+    }
+
+    /// Whether a parameter, counted from 0, is the context of a program, by its tag or its type.
+    func isContext(parameter index: Int, _ tags: ArgumentTags) -> Bool {
+        tags.values(ofParameter: index).contains { $0 == "arg:ctx" || $0.hasPrefix("arg:ctx:") }
+            || isContext(parameters[index].type)
     }
 
     /// The tags that say no more than whether a pointer may be NULL.

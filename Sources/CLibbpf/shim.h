@@ -29,3 +29,17 @@ static inline int clibbpf_format(char *buffer, size_t size, const char *format, 
 	va_end(copy);
 	return length;
 }
+
+/* The name of a helper: <linux/bpf.h> lists them for use by the preprocessor only. */
+static inline const char *clibbpf_helper_name(int number)
+{
+#ifdef ___BPF_FUNC_MAPPER /* since Linux 6.2, without commas between the names */
+#define CLIBBPF_NAME(name, ...) #name,
+#else
+#define CLIBBPF_NAME(name) #name
+#endif
+	static const char *const names[] = { __BPF_FUNC_MAPPER(CLIBBPF_NAME) };
+#undef CLIBBPF_NAME
+
+	return number > 0 && (unsigned long)number < sizeof(names) / sizeof(*names) ? names[number] : NULL;
+}

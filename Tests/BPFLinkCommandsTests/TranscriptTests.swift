@@ -96,7 +96,10 @@ struct Run {
 
     /// A line without numbers that depend on the compiler.
     private static func stable(_ line: String) -> String {
-        line.replacing(/(instruction"?[ :]+|fixup [^ ]*\+|ld_imm64 r|src=3 off=0 imm=)\d+/) { $0.output.1 + "N" }
+        // Stacks are laid out by the compiler, too.
+        line.replacing(/\d+ bytes of stack/, with: "N bytes of stack")
+            .replacing(/("stack"|"instructions"):( ?)\d+/) { "\($0.output.1):\($0.output.2)N" }
+            .replacing(/(instruction"?[ :]+|fixup [^ ]*\+|ld_imm64 r|src=3 off=0 imm=)\d+/) { $0.output.1 + "N" }
     }
 
     /// Where the package's programs are built: beside the tests.

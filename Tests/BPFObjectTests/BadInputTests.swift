@@ -146,6 +146,22 @@ import Testing
         }
     }
 
+    @Test(arguments: [(field: 8, table: "func_info"), (field: 16, table: "line_info")])
+    func aTableWithoutRecordsCannotStateHugeOnes(field: Int, table: String) throws {
+        // Whoever adds a record to such a table writes that much.
+        let bytes = try patched("subprog") { bytes in
+            let section = try #require(try Object(bytes: bytes, name: "").sections.first { $0.name == ".BTF.ext" })
+            let start = section.offset.value
+            let offset = bytes.get64(at: start + field) & 0xffff_ffff
+            bytes.put64(offset | 4 << 32, at: start + field)
+            let table = start + 32 + Int(offset)
+            bytes.put64(bytes.get64(at: table) & ~0xffff_ffff | 0x7fff_fff0, at: table)
+        }
+        let error = try #require(fault(bytes))
+        #expect(error.code == .malformed)
+        #expect(error.message == "\(table) of section .BTF.ext states records of 2147483632 bytes")
+    }
+
     // MARK: Helpers
 
     private func patched(_ fixture: String, _ change: (inout [UInt8]) throws -> Void) throws -> [UInt8] {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFLinker
+import BPFObject
+import Glibc
+
+// What libFuzzer runs (https://llvm.org/docs/LibFuzzer.html): bytes are read, linked and written as `bpflink` does it. Whatever
+// the bytes are, the result is a value or an error; a trap, an invalid access, endless work or memory out of proportion is a fault.
+
+@_silgen_name("allocations_watch") private func watchAllocations() -> CInt
+@_silgen_name("allocations_reset") private func resetAllocations()
+@_silgen_name("allocations_peak") private func peakOfAllocations() -> Int
+
+@_cdecl("LLVMFuzzerInitialize")
+public func initialize(_ count: UnsafeMutableRawPointer, _ arguments: UnsafeMutableRawPointer) -> CInt {
+    guard watchAllocations() == 0 else { fatalError("allocations cannot be counted") }
+    return 0
+}
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    resetAllocations()
+    let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+    if bytes.starts(with: [0x9f, 0xeb]) {
+        readTypes(bytes)
+    } else {
+        readObject(bytes)
+    }
+    Limit.check(peakOfAllocations(), for: count)
+    return 0
+}
+
+/// How much memory reading may take.
+private enum Limit {
+    /// A record of 12 bytes becomes a value with a name and a place in two tables; the file is copied for libelf and for writing.
+    static let bytesPerByte = 200
+    static let bytes = 1 << 20
+
+    static func check(_ peak: Int, for count: Int) {
+        if peak > bytes + count * bytesPerByte { fatalError("\(peak) bytes of memory for \(count) of input") }
+    }
+}
+
+/// BTF by itself, as the kernel gives it of a provider.
+private func readTypes(_ bytes: [UInt8]) {
+    do throws(ObjectError) {
+        let types = try BTF(bytes: bytes)
+        for id in types.types.indices { describe(Prototype(of: TypeID(UInt32(id)), in: types)) }
+    } catch {
+        check(error)
+    }
+}
+
+private func readObject(_ bytes: [UInt8]) {
+    do throws(ObjectError) {
+        let object = try Object(bytes: bytes, name: "fuzz.bpf.o")
+        for wanted in object.imports { describe(wanted.prototype) }
+        for export in object.exports {
+            describe(export.prototype)
+            for wanted in object.imports {
+                if let difference = wanted.prototype.firstDifference(from: export.prototype) { check("\(difference)") }
+            }
+        }
+        let inspector = FunctionInspector(object)
+        for index in object.functions.indices {
+            let facts = inspector.facts(of: index)
+            if facts.stack < 0 || !Set(facts.callees).isSubset(of: object.functions.map(\.name)) { fatalError("\(facts)") }
+        }
+        _ = object.maps()
+        link(object, shares: true)
+        link(object, shares: false)
+    } catch {
+        check(error)
+    }
+}
+
+private func describe(_ prototype: Prototype?) {
+    guard let prototype else { return }
+    check("\(prototype)")
+    _ = prototype.obstacle
+}
+
+/// Links an object with nothing, and with a library of its own exports and imports.
+private func link(_ object: Object, shares: Bool) {
+    let library = ProviderSnapshot(
+        reference: "7", id: 1, name: "library", tag: "", type: "socket_filter",
+        exports: (object.exports.map(\.prototype) + object.imports.map(\.prototype)).map(ProviderExport.init(prototype:)))
+    var options = LinkOptions()
+    options.shares = shares
+    for libraries in [[], [library]] {
+        do throws(LinkErrors) {
+            let plan = try BPFLinker.link(object, libraries: libraries, options: options)
+            for fixup in plan.fixups { check("\(fixup)") }
+            write(plan)
+        } catch {
+            if error.errors.isEmpty { fatalError("no reason why it cannot be linked") }
+        }
+    }
+}
+
+/// What is written must read again, with nothing left to import.
+private func write(_ plan: LinkPlan) {
+    let bytes: [UInt8]
+    do throws(ObjectError) { bytes = try plan.rewrittenObject() } catch { return check(error) }
+    do throws(ObjectError) {
+        let written = try Object(bytes: bytes, name: "written")
+        if !written.imports.isEmpty { fatalError("imports are left in what is written") }
+        let entries = plan.object.entryPrograms.count + (plan.syntheticEntry == nil ? 0 : 1)
+        if written.entryPrograms.count != entries { fatalError("\(written.entryPrograms.count) programs are written of \(entries)") }
+    } catch {
+        fatalError("what is written cannot be read: \(error)")
+    }
+}
+
+private func check(_ error: ObjectError) {
+    check("\(error)")
+    if error.message.isEmpty { fatalError("an error without words") }
+}
+
+/// Text is bounded, and has nothing in it that steers a terminal.
+private func check(_ text: String) {
+    if text.utf8.count > 1 << 16 { fatalError("a text of \(text.utf8.count) bytes") }
+    if text.utf8.contains(where: { $0 < 0x20 && $0 != 0x0a }) { fatalError("a control character in a text") }
+}
