@@ -65,20 +65,24 @@ let package = Package(
         .executableTarget(
             name: "bpflink-guest-tests",
             dependencies: [
-                "BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem", "TestFixtures",
-                systemPackage,
+                "BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem", "LoadComparison",
+                "TestFixtures", systemPackage,
             ],
             path: "Tests/Guest", swiftSettings: strict),
 
         // The compiled Tests/Fixtures/*.bpf.c, for every suite that reads objects.
         .target(name: "TestFixtures", path: "Tests/TestFixtures", swiftSettings: strict),
+        // Whether an object is loaded as libbpf alone would load it: what the kernel has of it.
+        .target(
+            name: "LoadComparison", dependencies: ["BPFObject", "CLibbpf", "TestFixtures"], path: "Tests/LoadComparison",
+            swiftSettings: strict),
         .testTarget(name: "BPFObjectTests", dependencies: ["BPFObject", "TestFixtures"], swiftSettings: strict),
         .testTarget(
             name: "BPFLinkerTests", dependencies: ["BPFLinker", "BPFObject", "CLibbpf", "TestFixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "BPFKernelTests",
-            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "TestFixtures", systemPackage],
+            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "LoadComparison", "TestFixtures", systemPackage],
             swiftSettings: strict),
         // The bpflink command itself, on whatever kernel runs.
         .testTarget(name: "HostTests", dependencies: ["bpflink", "TestFixtures"], swiftSettings: strict),

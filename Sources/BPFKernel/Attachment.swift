@@ -48,7 +48,8 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    private static let cgroupTypes: Set<UInt32> = Set(
+    /// Types of programs that are attached to control groups.
+    static let cgroupTypes: Set<UInt32> = Set(
         [
             BPF_PROG_TYPE_CGROUP_SKB, BPF_PROG_TYPE_CGROUP_SOCK, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_PROG_TYPE_CGROUP_SOCKOPT,
             BPF_PROG_TYPE_CGROUP_SYSCTL, BPF_PROG_TYPE_CGROUP_DEVICE, BPF_PROG_TYPE_SOCK_OPS,

@@ -15,6 +15,9 @@ import SystemPackage
 /// loads the real program and leaves `r0 = 0; exit` to libbpf as a stand-in. Once the object is loaded, the real descriptor
 /// takes the stand-in's number (dup3(2)), so that attaching and pinning by libbpf act on the real program.
 ///
+/// A map of programs with values (`.values = { [1] = (void *)&program }`) gets the stand-ins first, so these have to be of a type
+/// that the map takes; the real programs then take their places in the map, too.
+///
 /// Programs that import what they share wait until its provider is loaded. That is the last program of the object, for the
 /// linker adds its section behind all others, and libbpf takes programs in the order of sections.
 final class InterposedLoad {
@@ -79,16 +82,43 @@ final class InterposedLoad {
         }
     }
 
-    /// Gives every real program the number of its stand-in.
+    /// Gives every real program the number of its stand-in, and its place in maps of programs.
     func takeStandInsPlaces() throws(CallFailure) {
         guard waiting.isEmpty else {
             throw CallFailure(errno: .invalidArgument, log: ["libbpf took the programs in another order than that of sections"])
         }
+        var programs: [UInt32: CInt] = [:]
         for (program, own) in loaded {
             let standIn = bpf_program__fd(program)
+            if !programMaps.isEmpty { programs[try ProgramInfo(descriptor: standIn).id] = standIn }
             _ = try systemCall { dup3(own.descriptor.number, standIn, O_CLOEXEC) }
         }
         loaded = []
+        for map in programMaps { try replaceValues(of: map, by: programs) }
+    }
+
+    /// The object's maps of programs.
+    private var programMaps: [OpaquePointer] {
+        var maps: [OpaquePointer] = []
+        var map: OpaquePointer?
+        while let object, let next = bpf_object__next_map(object, map) {
+            map = next
+            if bpf_map__type(next) == BPF_MAP_TYPE_PROG_ARRAY { maps.append(next) }
+        }
+        return maps
+    }
+
+    /// Puts programs where their stand-ins are.
+    ///
+    /// - Parameter programs: descriptors of programs, by the ids of their stand-ins, which is what a look-up tells.
+    private func replaceValues(of map: OpaquePointer, by programs: [UInt32: CInt]) throws(CallFailure) {
+        let number = bpf_map__fd(map)
+        for slot in 0..<bpf_map__max_entries(map) {
+            var slot = slot
+            var id: UInt32 = 0
+            guard bpf_map_lookup_elem(number, &slot, &id) == 0, var program = programs[id] else { continue }
+            try libbpfCall { bpf_map_update_elem(number, &slot, &program, 0) }
+        }
     }
 
     /// libbpf's `prog_prepare_load_fn`.
@@ -99,10 +129,17 @@ final class InterposedLoad {
             failure = error
             return -(error.errno?.rawValue ?? EINVAL)
         }
-        // A socket filter needs no attach target, no BTF and no flags, whatever the real program needs.
-        var standIn = Instructions.returnZero
+        // What every program that must return a certain value may return.
+        var standIn = AttachTarget.cgroupTypes.contains(bpf_program__type(program).rawValue) ? Instructions.returnOne : Instructions.returnZero
         let result = bpf_program__set_insns(program, &standIn, standIn.count)
         guard result == 0 else { return result }
+        guard programMaps.isEmpty else {
+            prepared.func_info_cnt = 0
+            prepared.line_info_cnt = 0
+            prepared.fd_array = nil
+            return 0
+        }
+        // A socket filter needs no attach target, no BTF and no flags, whatever the real program needs.
         let size = prepared.sz
         clearOptions(&prepared)
         prepared.sz = size

@@ -25,9 +25,7 @@ extension KernelError {
         let prefix = "libbpf: prog '"
         let program = failure.log.last { $0.hasPrefix(prefix) }?.dropFirst(prefix.count).prefix { $0 != "'" }
         guard let program, !log.conclusion.isEmpty else {
-            return KernelError(
-                .load, "\(object) cannot be loaded", failure,
-                notes: failure.log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix })
+            return KernelError(.load, "\(object) cannot be loaded", failure, notes: failure.lastWords)
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
@@ -53,6 +51,11 @@ extension KernelError {
         }
         return self
     }
+}
+
+extension CallFailure {
+    /// What libbpf said last, which mostly is why it gave up.
+    var lastWords: [String] { log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix } }
 }
 
 extension String {

@@ -157,7 +157,7 @@ public enum Loader {
             }
             return object
         } catch {
-            throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error)
+            throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error, notes: error.lastWords)
         }
     }
 
@@ -178,11 +178,18 @@ public enum Loader {
         if let entry = plan.syntheticEntry, let type = SectionType(section: entry.type) {
             sections[SectionType.name(of: entry.sectionName)] = type
         }
-        for section in plan.programs.map(\.sectionName) {
+        for program in plan.programs {
+            let section = program.sectionName
             guard let type = options.type ?? SectionType(section: section) else {
                 throw KernelError(
                     .load, "the section `\(section)` of \(plan.object.name) names no program type",
                     help: ["`--type TYPE` tells it, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"])
+            }
+            // libbpf learns of which program from nowhere but its caller.
+            guard type.program != .replacement else {
+                throw KernelError(
+                    .load, "`\(program.name)` replaces a function of a loaded program, and nothing says of which",
+                    errno: .invalidArgument, notes: ["its section is \(section)"])
             }
             sections[SectionType.name(of: section)] = type
         }

@@ -136,4 +136,6 @@ enum Instructions {
     static let exit = bpf_insn(code: UInt8(BPF_JMP | BPF_EXIT), dst_reg: 0, src_reg: 0, off: 0, imm: 0)
     /// The smallest program there is.
     static let returnZero = [clearResult, exit]
+    /// `r0 = 1; exit`
+    static let returnOne = [bpf_insn(code: UInt8(BPF_ALU64 | BPF_MOV), dst_reg: 0, src_reg: 0, off: 0, imm: 1), exit]
 }

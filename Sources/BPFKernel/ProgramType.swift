@@ -10,6 +10,9 @@ public struct ProgramType: RawRepresentable, Hashable, Sendable, CustomStringCon
         self.rawValue = rawValue
     }
 
+    /// Programs that take the place of a function of another program (freplace).
+    static let replacement = ProgramType(rawValue: BPF_PROG_TYPE_EXT.rawValue)
+
     /// libbpf's word for the type, as in `bpftool prog`: `kprobe`, `cgroup_skb`, …; `type 40` when libbpf has none.
     public var description: String {
         libbpf_bpf_prog_type_str(bpf_prog_type(rawValue)).map { String(cString: $0) } ?? "type \(rawValue)"

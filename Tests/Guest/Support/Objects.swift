@@ -18,7 +18,8 @@ final class Provider: SlotContent, Sendable {
         object = nil
     }
 
-    fileprivate init(_ object: LoadedObject) throws {
+    /// Takes over an object whose first program exports.
+    init(_ object: LoadedObject) throws {
         self.object = object
         program = try OpenProgram.open(.id(object.programs[0].info.id))
     }
@@ -99,6 +100,12 @@ func load(_ plan: LinkPlan, from programs: [OpenProgram], options: LoadOptions) 
         try require(programs.first { $0.info.id == wanted.id }, "\(wanted) is not among the providers")
     }
     return try Loader.load(plan, providers: slots, options: options)
+}
+
+/// Lends a descriptor of a map.
+func withMap<Result>(_ id: UInt32, _ body: (CInt) throws -> Result) throws -> Result {
+    let map = try OwnedDescriptor(bpf_map_get_fd_by_id(id), "map \(id)")
+    return try withExtendedLifetime(map) { try body(map.number) }
 }
 
 /// The value of an array map's element, which is a `long`.

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import BPFLinker
+import BPFObject
+import Glibc
+import LoadComparison
+import SystemPackage
+import TestFixtures
+
+/// Objects as one finds them in the wild (Tests/RealObjects): without imports they are what libbpf makes of them, and all that
+/// they use works beside an import, too.
+let realObjectCases: [Case] =
+    [
+        "arena", "arena_data", "callbacks", "core", "externs", "kfuncs", "ksyms", "linked", "loose", "maps", "network", "own_zeroes",
+        "pinned", "replace", "sections", "streams", "struct_ops", "text", "typed", "untyped",
+    ].map { name in
+        Case("regression.real_\(name)_is_what_libbpf_makes_of_it") { try compareWithLibbpf(name) }
+    }
+    + [
+        "arena", "callbacks", "core", "externs", "kfuncs", "ksyms", "maps", "network", "own_zeroes", "pinned", "sections",
+        "streams", "struct_ops", "typed",
+    ].map { name in
+        Case("real.\(name)_beside_an_import") { try loadBesideImport(name) }
+    }
+
+private func real(_ name: String, importing: Bool = false) throws -> RealObject {
+    try require(
+        RealObject.all(of: "clang", importing: importing).first { $0.name == name }, "\(name) is not in \(Fixture.directory).real")
+}
+
+// MARK: Without imports
+
+private func compareWithLibbpf(_ name: String) throws {
+    // libbpf's own pin of a map by its name, which lasts.
+    defer { unlink("/sys/fs/bpf/bpflink_pinned") }
+    let object = try real(name)
+    if try compareWithLibbpf(object, only: nil) { return }
+    // Refused as a whole: what remains of it program by program.
+    for program in try object.object().entryPrograms { _ = try compareWithLibbpf(object, only: program.name) }
+}
+
+/// - Returns: whether libbpf alone loads it; if it does not, bpflink has refused it, too.
+private func compareWithLibbpf(_ object: RealObject, only: String?) throws -> Bool {
+    var options = LinkOptions()
+    options.only = only.map { [$0] } ?? []
+    let plan = try link(try object.object(), options: options)
+    let what = "\(object.name)\(only.map { ".\($0)" } ?? "")"
+    let alone: LibbpfAlone
+    let again: LibbpfAlone
+    do {
+        alone = try object.alone(only: only)
+        again = try object.alone(only: only)
+    } catch let refusal as LibbpfAlone.Refusal {
+        do throws(KernelError) {
+            _ = try Loader.load(plan, providers: [], options: LoadOptions())
+        } catch {
+            if let number = error.errno { try expectEqual(number.rawValue, refusal.error, "error of \(what)") }
+            print("\(what) is refused by both: \(error.message) \(error.notes)")
+            return false
+        }
+        throw Failure("\(what) is loaded, but libbpf alone says \(refusal.log)")
+    }
+    let theirs = try alone.programFacts()
+    let others = try again.programFacts()
+    let loaded = try Loader.load(plan, providers: [], options: LoadOptions())
+    try expectEqual(loaded.programs.map(\.name).sorted(), theirs.keys.sorted(), "programs of \(what)")
+    for program in loaded.programs {
+        let expected = try require(theirs[program.name], program.name)
+        let unstable = try require(others[program.name], program.name).unstableImmediates(comparedTo: expected)
+        try expectEqual(
+            try ProgramFacts(program: program.descriptor).differences(from: expected, unstable: unstable), [], "differences of \(what)")
+    }
+    let maps = try alone.mapFacts()
+    try expectEqual(loaded.maps.map(\.name).sorted(), maps.keys.sorted(), "maps of \(what)")
+    for map in loaded.maps {
+        try expectEqual(
+            try withMap(map.id) { try MapFacts(map: $0).differences(from: try require(maps[map.name], map.name)) }, [],
+            "differences of maps of \(what)")
+    }
+    return true
+}
+
+// MARK: With an import
+
+/// The types of programs that may import; of others, and of programs that may sleep, the kernel says that they do not.
+private let importers: Set = [
+    "socket_filter", "kprobe", "tracepoint", "raw_tracepoint", "perf_event", "sched_cls", "sched_act", "xdp", "cgroup_skb",
+    "cgroup_sock", "cgroup_sock_addr", "tracing",
+]
+
+private func obstacle(to entry: EntryProgram) throws -> String? {
+    let section = String(entry.sectionName.drop { $0 == "?" })
+    let type = try require(SectionType(section: section), "type of \(section)").program.description
+    guard importers.contains(type) else { return "programs of this type neither export nor import functions" }
+    let isSleepable = section.split(separator: "/")[0].hasSuffix(".s")
+    return isSleepable ? "sleepable programs neither export nor import functions" : nil
+}
+
+/// Programs that run, attached where their sections say, when a task is renamed, sends a packet to itself and is scheduled.
+private let runByEvents: Set = [
+    "on_switch", "on_wakeup", "on_rename", "on_call", "probe", "probe_return", "call", "call_return", "traced", "traced_short",
+    "raw", "raw_short", "entry", "leave", "decide", "guard", "switched", "on_task",
+]
+
+/// Programs that BPF_PROG_TEST_RUN can run with a packet.
+private let runByHand: Set = [
+    "on_frame", "next_frame", "on_queue", "on_departure", "filter", "queue", "classify", "act", "frame", "fragments", "arrive",
+    "depart", "either", "instead",
+]
+
+/// Loads an object whose programs call `touch()` of a library, and has them called where there is a way.
+private func loadBesideImport(_ name: String) throws {
+    let source = try real(name, importing: true).object()
+    let library = try Provider(try Loader.load(try link(try real("touch").object()), providers: [], options: LoadOptions()))
+    defer { unlink("/sys/fs/bpf/bpflink_pinned") }
+    let touched = try library.map("bss")
+    func load(attaching targets: [AttachTarget] = [], _ change: (inout LinkOptions) -> Void) throws -> LoadedObject {
+        var choice = LinkOptions()
+        change(&choice)
+        var options = LoadOptions()
+        options.attach = targets
+        let plan = try link(source, libraries: [try library.snapshot()], options: choice)
+        return try Loader.load(plan, providers: plan.providers.map { _ in library.program }, options: options)
+    }
+
+    for entry in source.entryPrograms {
+        guard let words = try obstacle(to: entry) else { continue }
+        try expectRefusal(words) { _ = try load { $0.only = [entry.name] } }
+    }
+    let programs = try source.entryPrograms.filter { try obstacle(to: $0) == nil }.map(\.name)
+    if programs.isEmpty { return }
+    let whole = try load { $0.only = programs }
+    for program in whole.programs {
+        try expectEqual(program.info.imports.map(\.programID), [library.info.id], "providers of \(program.name)")
+    }
+
+    var calls = 0
+    for name in programs where runByHand.contains(name) || runByEvents.contains(name) {
+        let before = try element(ofMap: touched)
+        let isRunByHand = runByHand.contains(name)
+        let loaded = try load(attaching: isRunByHand ? [] : [.section]) { $0.only = isRunByHand ? programs : [name] }
+        if isRunByHand {
+            try loaded.run(name)
+        } else {
+            try concurrently(1) { usleep(1000) }
+            try renameTask()
+            try sendToLoopback()
+        }
+        _ = getpid()
+        try poll("\(name) has called the library") { try element(ofMap: touched) > before }
+        calls += 1
+    }
+    try expect(calls > 0, "no program of \(source.name) was run")
+}
