@@ -41,9 +41,8 @@ extension KernelError {
         for note in notes {
             guard let start = note.indices.first(where: { note[$0...].hasPrefix(mark) }),
                 let number = Int32(note[start...].dropFirst(mark.count).prefix(while: \.isNumber)),
-                let index = Poison.importIndex(of: number), plan.object.imports.indices.contains(index)
+                let name = plan.poisonedImport(number)
             else { continue }
-            let name = plan.object.imports[index].name
             var error = self
             error.notes.append("this is a call of `\(name)`, a weak import that is bound to nothing")
             error.help = ["`--import REF:\(name)` binds it; or test its address before the call: `if (\(name))`"]

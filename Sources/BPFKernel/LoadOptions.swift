@@ -6,6 +6,9 @@ public struct LoadOptions: Sendable {
     public var type: SectionType?
     /// Whether every program publishes its global subprograms; a library always does.
     public var exports = false
+    /// Whether providers carry their object, so that its functions can be copied as well. It takes the object's size in the
+    /// kernel's memory. A library that is loaded only to be copied from always does.
+    public var carriesObject = true
     /// Where to pin; see ``PinPath`` for the layout. nil pins nothing.
     public var pin: String?
     /// Where to attach; empty attaches nothing.

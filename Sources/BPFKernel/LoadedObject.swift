@@ -15,6 +15,8 @@ public struct LoadedProgram: Sendable {
     public var info: ProgramInfo
     /// Whether bpflink made the program, so that a library or what programs share can be loaded.
     public var isSynthetic: Bool
+    /// Whether it exports nothing, and carries the object so that its functions can be copied.
+    public var offersCopies = false
     /// Where it is pinned.
     public var pin: String?
     public var attachments: [LoadedAttachment] = []
@@ -49,7 +51,8 @@ public final class LoadedObject: @unchecked Sendable {
     private let isInterposed: Bool
 
     init(
-        plan: LinkPlan, object: consuming ObjectHandle, isInterposed: Bool, logs: [VerifierLog]
+        plan: LinkPlan, object: consuming ObjectHandle, isInterposed: Bool, logs: [VerifierLog],
+        options: LoadOptions
     ) throws(KernelError) {
         var programs: [LoadedProgram] = []
         var maps: [LoadedMap] = []
@@ -74,6 +77,11 @@ public final class LoadedObject: @unchecked Sendable {
             }
         } catch {
             throw KernelError(.system, "the kernel tells nothing about what was loaded", error)
+        }
+        let providers = programs.indices.filter { options.exports || programs[$0].isSynthetic && plan.object.isLibrary }
+        if !providers.isEmpty, options.carriesObject || plan.copiesOnly {
+            try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
+            for index in providers { programs[index].offersCopies = plan.copiesOnly }
         }
         self.plan = plan
         self.programs = programs

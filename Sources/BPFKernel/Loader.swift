@@ -65,17 +65,20 @@ public enum Loader {
 
     /// Whether loading needs more of the kernel than libbpf alone would.
     private static func needsFunctionCalls(_ plan: LinkPlan, _ options: LoadOptions) -> Bool {
-        !plan.providers.isEmpty || plan.syntheticEntry != nil || options.exports
+        !plan.providers.isEmpty || plan.syntheticEntry != nil && !plan.carriesOnly || options.exports && !plan.copiesOnly
     }
 
     private static func programs(
         of plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
         do throws(KernelError) {
+            let maps = try CopiedMaps(plan.copies)
             guard needsFunctionCalls(plan, options) else {
-                return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in try loadByLibbpf(plan, options) }
+                return try HandlerTable.locked { () throws(KernelError) -> LoadedObject in
+                    try loadByLibbpf(plan, maps, options)
+                }
             }
-            return try loadInterposed(plan, providers: providers, options: options)
+            return try loadInterposed(plan, providers: providers, maps: maps, options: options)
         } catch {
             throw error.namingUnboundImport(of: plan)
         }
@@ -83,8 +86,10 @@ public enum Loader {
 
     // MARK: libbpf alone
 
-    private static func loadByLibbpf(_ plan: LinkPlan, _ options: LoadOptions) throws(KernelError) -> LoadedObject {
-        let object = try open(plan)
+    private static func loadByLibbpf(
+        _ plan: LinkPlan, _ maps: CopiedMaps, _ options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
+        let object = try open(plan, maps)
         // libbpf asks for a log only after a failure, and writes it here; untouched pages cost nothing.
         let log = UnsafeMutableBufferPointer<CChar>.allocate(capacity: Int(UInt32.max >> 8))
         defer { log.deallocate() }
@@ -103,13 +108,13 @@ public enum Loader {
             throw KernelError.notLoaded(plan.object.name, error, log: VerifierLog(text: String(cString: log.baseAddress!)))
         }
         for program in object.programs { bpf_program__set_log_buf(program, nil, 0) }
-        return try LoadedObject(plan: plan, object: object, isInterposed: false, logs: [])
+        return try LoadedObject(plan: plan, object: object, isInterposed: false, logs: [], options: options)
     }
 
     // MARK: bpflink in libbpf's place
 
     static func loadInterposed(
-        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+        _ plan: LinkPlan, providers: [OpenProgram], maps: CopiedMaps? = nil, options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
         let sections = try sectionTypes(of: plan, options: options)
         let load = InterposedLoad(plan: plan, providers: providers, options: options)
@@ -120,7 +125,7 @@ public enum Loader {
             } catch {
                 throw KernelError(.load, "libbpf takes no handler for the sections of \(plan.object.name)", error)
             }
-            let object = try open(plan)
+            let object = try open(plan, maps)
             do throws(CallFailure) {
                 try load.setAttachTargets(in: object)
                 let pointer = object.pointer
@@ -129,14 +134,14 @@ public enum Loader {
             } catch {
                 throw load.failure ?? KernelError.notLoaded(plan.object.name, error, log: VerifierLog(text: ""))
             }
-            return try LoadedObject(plan: plan, object: object, isInterposed: true, logs: load.logs)
+            return try LoadedObject(plan: plan, object: object, isInterposed: true, logs: load.logs, options: options)
         }
     }
 
     // MARK: both
 
-    private static func open(_ plan: LinkPlan) throws(KernelError) -> ObjectHandle {
-        let bytes = try rewritten(plan)
+    private static func open(_ plan: LinkPlan, _ maps: CopiedMaps?) throws(KernelError) -> ObjectHandle {
+        let bytes = try rewritten(plan, maps)
         let chosen = Set(plan.programNames)
         do throws(CallFailure) {
             let object = ObjectHandle(
@@ -162,9 +167,9 @@ public enum Loader {
     }
 
     /// The object as libbpf is to see it: calls bound, imports gone, a library with an entry program.
-    private static func rewritten(_ plan: LinkPlan) throws(KernelError) -> [UInt8] {
+    private static func rewritten(_ plan: LinkPlan, _ maps: CopiedMaps?) throws(KernelError) -> [UInt8] {
         do throws(ObjectError) {
-            return try plan.rewrittenObject()
+            return try plan.rewrittenObject(maps: maps?.numbers ?? [:])
         } catch {
             throw KernelError(.load, "\(plan.object.name): \(error)")
         }

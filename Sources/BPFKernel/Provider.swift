@@ -26,11 +26,9 @@ extension OpenProgram {
     /// What the program offers to importers.
     ///
     /// - Parameter selector: how the user named it; messages repeat it.
-    /// - Throws: ``KernelError`` with code `not-a-provider` if it exports nothing, `feature` if that is for want of a kernel
-    ///   that knows exports.
+    /// - Throws: ``KernelError`` with code `not-a-provider` if it offers nothing.
     public func providerSnapshot(namedAs selector: ProgramSelector) throws(KernelError) -> ProviderSnapshot {
-        guard !info.exports.isEmpty else {
-            try Features.requireFunctionCalls()
+        guard let snapshot = try offered(as: selector.description) else {
             throw KernelError(
                 .notAProvider, "\(selector.words) exports no function",
                 notes: ["it is the \(info.type) program \(info.name), id \(info.id)"],
@@ -38,9 +36,19 @@ extension OpenProgram {
                     "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones never",
                 ])
         }
+        return snapshot
+    }
+
+    /// What the program offers to importers, nil if that is nothing.
+    ///
+    /// - Parameter reference: how messages name the program.
+    public func offered(as reference: String) throws(KernelError) -> ProviderSnapshot? {
+        let carried = try carried()
+        guard !info.exports.isEmpty || carried != nil else { return nil }
         return ProviderSnapshot(
-            reference: selector.description, id: info.id, name: info.name, tag: info.tag, type: info.type.description,
-            exports: try exports())
+            reference: reference, id: info.id, name: info.name, tag: info.tag, type: info.type.description,
+            exports: info.exports.isEmpty ? carried?.exports ?? [] : try exports(), isCallable: !info.exports.isEmpty,
+            carried: carried)
     }
 
     /// The functions that the program exports, with their prototypes.

@@ -79,6 +79,21 @@ extension Diagnostic {
             self.init(
                 code: "nothing-to-load", "no program of \(object) is left to load",
                 notes: [programs.isEmpty ? "it has no programs" : "it has \(Self.list(programs))"])
+        case .notCallable(let wanted, let provider):
+            self.init(
+                code: "not-callable", "import `\(wanted.name)` in \(object) cannot be called in \(provider)",
+                places: Self.places(wanted.sites),
+                notes: ["the provider exports nothing in the kernel; it carries its object, which functions can be copied from"],
+                help: ["`--mode copy`, or `auto`, copies the function"], facts: Self.facts(wanted))
+        case .notCopyable(let wanted, let provider):
+            self.init(
+                code: "not-copyable", "import `\(wanted.name)` in \(object) cannot be copied from \(provider)",
+                places: Self.places(wanted.sites), notes: ["the provider does not carry its object"],
+                help: ["load the provider without `--no-carry`, or import with `--mode kernel`"], facts: Self.facts(wanted))
+        case .notCarried(let name, let provider):
+            self.init(
+                code: "not-copyable", "`\(name)` cannot be copied from \(provider)",
+                notes: ["the object that the provider carries does not have it"], facts: ["import": .string(name)])
         case .tooManyProviders(let count, let limit):
             self.init(
                 code: "too-many-providers",

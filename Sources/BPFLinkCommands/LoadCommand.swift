@@ -27,6 +27,17 @@ public struct LoadCommand: ParsableCommand {
     @Option(name: [.customLong("import")], help: ArgumentHelp("Take a function from a loaded program.", valueName: "ref:name"))
     var imports: [ImportArgument] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "How imports are bound: call the provider's function (kernel), have a copy of it (copy), or as the kernel can (auto).",
+            valueName: "kernel|copy|auto"))
+    var mode = LinkMode.auto
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "A provider carries its object in the kernel's memory, so that its functions can be copied as well.")
+    var carry = true
+
     @Option(help: ArgumentHelp("The programs' type, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"))
     var type: String?
 
@@ -86,7 +97,8 @@ public struct LoadCommand: ParsableCommand {
         var inherited: [Foreground.Inherited] = []
         try common.report {
             let object = try ObjectFile.read(self.object)
-            let (plan, providers) = try link(object)
+            let (plan, providers, opened) = try link(object)
+            defer { withExtendedLifetime(opened) {} }
             if dryRun { return planReport(plan) }
 
             let result = try Loader.load(plan, providers: providers, options: options)
@@ -108,6 +120,7 @@ public struct LoadCommand: ParsableCommand {
         var options = LoadOptions()
         options.type = type.flatMap(SectionType.init(section:))
         options.exports = export
+        options.carriesObject = carry
         options.pin = pin
         options.attach = attach
         options.mounts = !noMount
@@ -120,7 +133,7 @@ public struct LoadCommand: ParsableCommand {
     }
 
     /// Opens the providers and links the object to them; asks for capabilities before the first of them is opened.
-    private func link(_ object: Object) throws -> (LinkPlan, [OpenProgram]) {
+    private func link(_ object: Object) throws -> (LinkPlan, providers: [OpenProgram], opened: [OpenProgram]) {
         var actions = imports.flatMap(\.provider.actions)
         if !imports.isEmpty { actions.append(.lookUp) }
         if !dryRun {
@@ -130,6 +143,8 @@ public struct LoadCommand: ParsableCommand {
             actions += Loader.actions(for: programs, options: options)
         }
         try Capabilities.ofThisProcess().check(actions)
+
+        if mode == .kernel, !imports.isEmpty { try Features.requireFunctionCalls() }
 
         // Two selectors may name one program; each is opened once.
         var snapshots: [ProgramSelector: ProviderSnapshot] = [:]
@@ -147,12 +162,14 @@ public struct LoadCommand: ParsableCommand {
         }
         var linking = LinkOptions()
         if let type { linking.entrySection = type }
+        linking.mode = mode
+        linking.kernelHasCalls = dryRun || mode != .auto || Features.functionCalls() != .absent
         linking.shares = share ?? true
         linking.only = Self.names(only)
         linking.except = Self.names(except)
         do {
             let plan = try BPFLinker.link(object, imports: requests, options: linking)
-            return (plan, plan.providers.compactMap { programs[$0.id] })
+            return (plan, plan.providers.compactMap { programs[$0.id] }, Array(programs.values))
         } catch {
             throw Diagnostics(error.errors.map { Diagnostic($0, in: object.name) })
         }

@@ -10,9 +10,9 @@ extension LoadCommand {
     func planReport(_ plan: LinkPlan) -> Report {
         var lines = ["plan for \(plan.object.name)"]
         if let entry = plan.syntheticEntry {
-            let what = plan.isShared ? "step 1: load shared" : "load library"
+            let what = plan.isShared ? "step 1: load shared" : plan.carriesOnly ? "load, to be copied from, library" : "load library"
             lines.append("  \(what) \(entry.name) (section \(entry.sectionName))")
-            lines += Self.exports(of: entry, plan).map { "    exports \($0.prototype)" }
+            lines += Self.exports(of: entry, plan).map { "    \(plan.carriesOnly ? "offers copies of" : "exports") \($0.prototype)" }
         }
         for (index, program) in plan.programs.enumerated() {
             let step = plan.isShared ? "step \(index + 2): " : ""
@@ -21,6 +21,7 @@ extension LoadCommand {
         }
         lines += plan.leftOut.map { "  leave out \($0.name) (section \($0.sectionName))" }
         lines += plan.sharing.copies.map { "  copy \($0.words)" }
+        lines += plan.copies.copied.filter { !$0.isImport }.map { "  copy \($0.name) of \($0.object): what is imported calls it" }
         for binding in plan.bindings { lines.append("  bind \(Self.words(for: binding, plan))") }
         for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
         let json: JSONValue = .object([
@@ -51,28 +52,34 @@ extension LoadCommand {
     }
 
     private static func exports(of entry: SyntheticEntry, _ plan: LinkPlan) -> [Export] {
-        plan.object.exports.filter { entry.functions.contains($0.name) }
+        plan.object.exports.filter { plan.carriesOnly || entry.functions.contains($0.name) }
     }
 
     private static func words(for binding: Binding, _ plan: LinkPlan) -> String {
         switch binding.target {
         case .export(let export, let slot): "\(binding.import.name) -> `\(export.prototype)` of \(plan.providers[slot.value])"
+        case .copy(let export, let provider): "\(binding.import.name) -> a copy of `\(export.prototype)` of \(provider)"
         case .unresolved: "\(binding.import.name) -> nothing (\(binding.import.isWeak ? "weak" : "not used by what is loaded"))"
         }
     }
 
     private static func json(for binding: Binding, _ plan: LinkPlan) -> JSONValue {
         switch binding.target {
-        case .export(let export, let slot):
-            let provider = plan.providers[slot.value]
-            return .object([
-                "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
-                "provider": .object([
-                    "reference": .string(provider.reference), "id": .integer(provider.id), "name": .string(provider.name),
-                ]),
-            ])
-        case .unresolved: return .object(["name": .string(binding.import.name), "provider": .null])
+        case .export(let export, let slot): json(binding, to: export, of: plan.providers[slot.value])
+        case .copy(let export, let provider): json(binding, to: export, of: provider, isCopy: true)
+        case .unresolved: .object(["name": .string(binding.import.name), "provider": .null])
         }
+    }
+
+    private static func json(
+        _ binding: Binding, to export: ProviderExport, of provider: ProviderSnapshot, isCopy: Bool = false
+    ) -> JSONValue {
+        .object([
+            "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
+            "provider": .object([
+                "reference": .string(provider.reference), "id": .integer(provider.id), "name": .string(provider.name),
+            ]), "copy": isCopy ? .bool(true) : nil,
+        ])
     }
 
     private static func json(for fixup: Fixup) -> JSONValue {
@@ -89,6 +96,7 @@ extension LoadCommand {
     /// libbpf gives a program the subprograms that it reaches, and no others.
     private static func warnings(aboutUnreached plan: LinkPlan, _ loaded: LoadedObject) -> [Diagnostic] {
         let exported = Set(loaded.programs.flatMap { $0.info.exports.map(\.typeID) })
+        if plan.copiesOnly { return [] }
         return plan.object.exports.filter { !exported.contains($0.typeID.value) }.map { export in
             Diagnostic(
                 .warning, code: "not-exported", "`\(export.name)` is not exported: no program of \(plan.object.name) reaches it",
@@ -104,9 +112,10 @@ extension LoadCommand {
         var programs: [JSONValue] = []
         for program in loaded.programs {
             let exports = plan.object.exports.filter { export in
-                program.info.exports.contains { $0.typeID == export.typeID.value }
+                program.offersCopies || program.info.exports.contains { $0.typeID == export.typeID.value }
             }
-            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) }
+            let used = program.isSynthetic ? [] : plan.copiedImports(of: program.name)
+            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || used.contains($0.import.name) }
             let shared = plan.sharing.functions.filter { function in
                 provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
             }
@@ -114,7 +123,7 @@ extension LoadCommand {
             lines.append(
                 "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
                     + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? ""))
-            lines += exports.map { "  exports \($0.prototype)" }
+            lines += exports.map { "  \(program.offersCopies ? "offers copies of" : "exports") \($0.prototype)" }
             lines += imports.map { "  imports \(Self.words(for: $0, plan))" }
             if let provider {
                 lines += shared.map {
@@ -147,7 +156,7 @@ extension LoadCommand {
             "copies": plan.sharing.copiesJSON,
             "maps": .array(loaded.maps.map { .object(["name": .string($0.name), "id": .integer($0.id)]) }),
         ])
-        report.warnings += Self.notes(about: plan.sharing)
+        report.warnings += notes(aboutCopies: plan) + Self.notes(about: plan.sharing)
         if share == true, !plan.isShared {
             report.warnings.append(Self.noteThatNothingIsShared(plan))
         }
@@ -159,6 +168,37 @@ extension LoadCommand {
                     help: ["`--pin PATH`, `--attach` or `--exec -- COMMAND` keeps them"]))
         }
         return report
+    }
+}
+
+extension LoadCommand {
+    /// Who lets bpflink choose is told when functions are copied.
+    private func notes(aboutCopies plan: LinkPlan) -> [Diagnostic] {
+        guard mode == .auto else { return [] }
+        if Features.functionCalls() == .absent {
+            guard plan.copiesOnly, plan.carriesOnly || export || !plan.copiedProviders.isEmpty else { return [] }
+            return [
+                Diagnostic(
+                    .note, code: "copied", "kernel lacks FD + name calls: imported functions are copied, their maps and data shared",
+                    help: ["`--mode copy` says nothing about it, `--mode kernel` refuses"])
+            ]
+        }
+        return plan.copiedProviders.map { provider in
+            Diagnostic(
+                .note, code: "copied", "\(provider) exports nothing in the kernel: what is imported from it is copied")
+        }
+    }
+}
+
+extension LinkPlan {
+    /// The imports that a program has a copy of, by name.
+    fileprivate func copiedImports(of program: String) -> Set<String> {
+        guard let index = object.functions.firstIndex(where: { $0.role == .entry && $0.name == program }) else { return [] }
+        let reached = Set(object.reachableFunctions(from: index).map { object.functions[$0].name })
+        return bindings.reduce(into: []) { names, binding in
+            guard case .copy = binding.target, binding.import.sites.contains(where: { reached.contains($0.function) }) else { return }
+            names.insert(binding.import.name)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 public import ArgumentParser
 public import BPFKernel
+public import BPFLinker
 
 // How selectors are written on the command line. A value that cannot be read is wrong usage.
 
@@ -10,6 +11,8 @@ extension ProgramSelector: ExpressibleByArgument {
         self.init(argument)
     }
 }
+
+extension LinkMode: ExpressibleByArgument {}
 
 /// `REF:NAME`: import NAME from the program that REF selects.
 public struct ImportArgument: ExpressibleByArgument, Sendable, Equatable {

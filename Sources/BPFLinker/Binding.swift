@@ -19,6 +19,8 @@ public struct Binding: Sendable {
     public enum Target: Sendable {
         /// Calls go to this export of the provider in the slot.
         case export(ProviderExport, ProviderSlot)
+        /// Calls go to a copy of this function of the provider, which the object is given.
+        case copy(ProviderExport, ProviderSnapshot)
         /// A weak import that nobody provides, or one that nothing uses of what is loaded: calls carry this immediate, which no
         /// helper has; the address is 0.
         case unresolved(poison: Int32)

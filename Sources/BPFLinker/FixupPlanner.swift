@@ -14,7 +14,9 @@ struct FixupPlanner {
             for site in binding.import.sites {
                 guard let before = object.instruction(site.instruction, of: site.section) else { continue }
                 switch site.use {
-                case .call: fixups.append(fixup(site, before, call(binding), binding))
+                case .call:
+                    // The call of a copy is libbpf's to relocate, as any call of a subprogram.
+                    if let call = call(binding) { fixups.append(fixup(site, before, call, binding)) }
                 case .address where !binding.import.isWeak:
                     errors.append(
                         .unsupportedUse(
@@ -34,12 +36,13 @@ struct FixupPlanner {
     }
 
     /// The call to an export of another program, or one that no verifier takes.
-    private func call(_ binding: Binding) -> Instruction {
+    private func call(_ binding: Binding) -> Instruction? {
         switch binding.target {
         case .export(_, let slot):
             return Instruction(
                 opcode: Instruction.callOpcode, source: Instruction.pseudoProgramCall, offset: Int16(clamping: slot.value),
                 immediate: Int32(bitPattern: binding.import.typeID.value))
+        case .copy: return nil
         case .unresolved(let poison):
             return Instruction(opcode: Instruction.callOpcode, immediate: poison)
         }
@@ -47,7 +50,7 @@ struct FixupPlanner {
 
     /// What `if (function)` tests: the number 1 for a bound weak import, else 0. A program never sees a real address.
     private func address(_ binding: Binding, _ before: Instruction) -> Instruction {
-        let isBound = if case .export = binding.target { true } else { false }
+        let isBound = if case .unresolved = binding.target { false } else { true }
         return Instruction(
             opcode: Instruction.wideLoadOpcode, destination: before.destination, immediate: isBound ? 1 : 0)
     }
@@ -56,6 +59,7 @@ struct FixupPlanner {
         let target =
             switch binding.target {
             case .export(_, let slot): "in slot \(slot), \(providers[slot.value])"
+            case .copy(_, let provider): "a copy, of \(provider)"
             case .unresolved: binding.import.isWeak ? "weak and not provided" : "not used by what is loaded"
             }
         return Fixup(
@@ -67,6 +71,7 @@ struct FixupPlanner {
 extension SyntheticEntry {
     /// The entry program that a library needs, or the functions that programs of the object share; nil if there is neither.
     init?(for object: Object, sharing: Sharing, options: LinkOptions) {
+        let carriesOnly = object.isLibrary && options.copiesOnly
         let functions = object.isLibrary ? object.exports.map(\.name) : sharing.functions.map(\.name)
         guard !functions.isEmpty else { return nil }
         let name = Self.name(for: object)
@@ -74,7 +79,8 @@ extension SyntheticEntry {
         let type = object.isLibrary ? options.entrySection : LinkOptions().entrySection
         // libbpf finds the records of .BTF.ext by the names of sections.
         let isTaken = object.sections.contains { $0.name == type }
-        self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type, functions: functions)
+        self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type,
+            functions: carriesOnly ? [] : functions, digest: carriesOnly ? object.digest : nil)
     }
 
     /// A name that tells where the program comes from: the object's file name up to the first dot, made an identifier and

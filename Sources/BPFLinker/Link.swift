@@ -9,14 +9,16 @@ public import BPFObject
 ///   - object: the importer; an object without imports links trivially.
 ///   - imports: decisions for single imports; they win over `libraries`.
 ///   - libraries: providers that offer all their exports. A name that two of them offer must be decided by `imports`.
+///   - searchPath: more of them, searched for what the libraries do not offer: the first of the lists that has a name decides,
+///     and within it only one provider may offer the name.
 ///   - options: see ``LinkOptions``.
 /// - Returns: the plan; every import is bound or, if weak, poisoned.
 /// - Throws: every reason at once.
 public func link(
     _ object: Object, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
-    options: LinkOptions = LinkOptions()
+    searchPath: [[ProviderSnapshot]] = [], options: LinkOptions = LinkOptions()
 ) throws(LinkErrors) -> LinkPlan {
-    var resolver = Resolver(object: object, requests: imports, libraries: libraries, options: options)
+    var resolver = Resolver(object: object, requests: imports, libraries: [libraries] + searchPath, options: options)
     return try resolver.plan()
 }
 
@@ -30,7 +32,14 @@ public struct LinkOptions: Sendable {
     public var only: [String] = []
     /// Programs that are not to be loaded, by name.
     public var except: [String] = []
+    /// How imports are bound, and what becomes of a library.
+    public var mode = LinkMode.auto
+    /// Whether the kernel has calls by FD and name; ``LinkMode/auto`` goes by it.
+    public var kernelHasCalls = true
     var refusals = SharingRefusals()
+
+    /// Whether nothing is to be called by FD and name.
+    var copiesOnly: Bool { mode == .copy || mode == .auto && !kernelHasCalls }
 
     public init(entrySection: String = "socket") { self.entrySection = entrySection }
 }

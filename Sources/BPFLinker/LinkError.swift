@@ -29,6 +29,12 @@ public enum LinkError: Error, Sendable {
     case noSuchProgram(String, programs: [String], similar: [String])
     /// Of the object's programs none is to be loaded.
     case nothingChosen(programs: [String])
+    /// The provider's functions cannot be called by FD and name: it only carries its object, to be copied from.
+    case notCallable(Import, provider: ProviderSnapshot)
+    /// The provider's functions cannot be copied: it carries no object.
+    case notCopyable(Import, provider: ProviderSnapshot)
+    /// What the provider carries lacks a function that is to be copied.
+    case notCarried(String, provider: ProviderSnapshot)
     /// More providers than a call can tell apart.
     case tooManyProviders(Int, limit: Int)
 

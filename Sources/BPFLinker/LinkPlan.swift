@@ -10,6 +10,8 @@ public struct LinkPlan: Sendable {
     public let bindings: [Binding]
     /// The distinct providers that are called, by slot.
     public let providers: [ProviderSnapshot]
+    /// The functions that the object is given copies of.
+    public let copies: CopyPlan
     /// What the programs have in common and how they share it.
     public let sharing: Sharing
     /// The instructions that change, in the order of sections and instructions.
@@ -21,16 +23,17 @@ public struct LinkPlan: Sendable {
 
     init(
         _ object: Object, programs: [EntryProgram], bindings: [Binding], providers: [ProviderSnapshot],
-        importFixups: [Fixup], options: LinkOptions
+        copies: CopyPlan, importFixups: [Fixup], options: LinkOptions
     ) {
         self.object = object
         self.programs = programs
         self.bindings = bindings
         self.providers = providers
+        self.copies = copies
         self.importFixups = importFixups
         self.options = options
         sharing =
-            options.shares && programs.count > 1
+            options.shares && !options.copiesOnly && programs.count > 1
             ? SharingPlanner(
                 object, programs: programs, refusals: options.refusals, slot: ProviderSlot(providers.count)
             ).plan() : .none
@@ -43,6 +46,28 @@ public struct LinkPlan: Sendable {
 
     /// Whether the plan has a step of its own for what programs share.
     public var isShared: Bool { !sharing.functions.isEmpty }
+
+    /// Whether nothing is to be called by FD and name: what the object offers can be copied only.
+    public var copiesOnly: Bool { options.copiesOnly }
+
+    /// Whether the object is a library that is loaded only to be copied from: the kernel gets its maps and its file.
+    public var carriesOnly: Bool { object.isLibrary && copiesOnly }
+
+    /// The providers that functions are copied from, in the order of the object's imports.
+    public var copiedProviders: [ProviderSnapshot] {
+        var seen: Set<UInt32> = []
+        return bindings.compactMap { binding in
+            guard case .copy(_, let provider) = binding.target, seen.insert(provider.id).inserted else { return nil }
+            return provider
+        }
+    }
+
+    /// The import that a poisoned call stands for; nil if the number is that of no such call.
+    public func poisonedImport(_ immediate: Int32) -> String? {
+        guard let index = Poison.importIndex(of: immediate) else { return nil }
+        let names = object.imports.map(\.name) + copies.unresolved
+        return names.indices.contains(index) ? names[index] : nil
+    }
 
     /// The programs of the object that are not loaded.
     public var leftOut: [EntryProgram] { object.entryPrograms.filter { !programs.contains($0) } }
@@ -64,18 +89,19 @@ public struct LinkPlan: Sendable {
         var options = options
         change(&options)
         return LinkPlan(
-            object, programs: programs, bindings: bindings, providers: providers, importFixups: importFixups,
+            object, programs: programs, bindings: bindings, providers: providers, copies: copies, importFixups: importFixups,
             options: options)
     }
 
     /// The object as libbpf can open it, with everything in place that was decided.
     ///
+    /// - Parameter maps: descriptors of the maps that copies use, by the maps' ids.
     /// - Returns: the bytes of an ELF object; the object's own bytes if nothing was to be changed.
     /// - Throws: if the object's tables have no room for what has to be added.
-    public func rewrittenObject() throws(ObjectError) -> [UInt8] {
+    public func rewrittenObject(maps: [UInt32: Int32] = [:]) throws(ObjectError) -> [UInt8] {
         let unresolved = bindings.filter { if case .unresolved = $0.target { true } else { false } }
         return try ELFRewriter.rewrite(
             object, fixups: fixups, unresolved: unresolved.map(\.import), externs: sharing.functions.map(\.extern),
-            entry: syntheticEntry)
+            copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
     }
 }

@@ -15,15 +15,25 @@ public struct ProviderSnapshot: Sendable {
     public let tag: String
     /// The program's type in libbpf's words.
     public let type: String
+    /// The functions that it offers, be it to be called or to be copied.
     public let exports: [ProviderExport]
+    /// Whether the kernel has the functions as exports, so that they can be called.
+    public let isCallable: Bool
+    /// The object that functions can be copied from; nil if the provider carries none.
+    public let carried: Carried?
 
-    public init(reference: String, id: UInt32, name: String, tag: String, type: String, exports: [ProviderExport]) {
+    public init(
+        reference: String, id: UInt32, name: String, tag: String, type: String, exports: [ProviderExport],
+        isCallable: Bool = true, carried: Carried? = nil
+    ) {
         self.reference = reference
         self.id = id
         self.name = name
         self.tag = tag
         self.type = type
         self.exports = exports
+        self.isCallable = isCallable
+        self.carried = carried
     }
 
     /// The export of a name, if there is one.

@@ -3,14 +3,15 @@ import BPFObject
 
 /// Decides every import of one object.
 ///
-/// A request decides for its import. Without one, the libraries are searched: exactly one may offer the name. A weak import that
-/// nobody offers stays unresolved. Whatever is found must have the prototype that the object was compiled against.
+/// A request decides for its import. Without one, the lists of libraries are searched, one after the other: in the first that
+/// has the name exactly one library may offer it. A weak import that nobody offers stays unresolved. Whatever is found must have the prototype that the object was compiled against.
 struct Resolver {
     let object: Object
     /// In the order given.
     let requests: [ImportRequest]
     private let requestsByName: [String: [ImportRequest]]
-    let libraries: [ProviderSnapshot]
+    /// Lists that are searched in this order.
+    let libraries: [[ProviderSnapshot]]
     let options: LinkOptions
 
     /// Exports by provider id and name.
@@ -21,13 +22,13 @@ struct Resolver {
     /// The functions that are loaded, by name.
     private var loaded: Set<String> = []
 
-    init(object: Object, requests: [ImportRequest], libraries: [ProviderSnapshot], options: LinkOptions) {
+    init(object: Object, requests: [ImportRequest], libraries: [[ProviderSnapshot]], options: LinkOptions) {
         self.object = object
         self.requests = requests
         self.requestsByName = Dictionary(grouping: requests, by: \.name)
-        self.libraries = Self.distinct(libraries)
+        self.libraries = libraries.map(Self.distinct)
         self.options = options
-        for provider in Self.distinct(requests.map(\.provider) + libraries) {
+        for provider in Self.distinct(requests.map(\.provider) + libraries.flatMap { $0 }) {
             exports[provider.id] = Dictionary(provider.exports.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         }
     }
@@ -46,12 +47,18 @@ struct Resolver {
         if providers.count > Self.maximumProviders {
             errors.append(.tooManyProviders(providers.count, limit: Self.maximumProviders))
         }
+        var copies = CopyPlanner(firstPoison: object.imports.count)
+        let copyPlan = copies.plan(
+            bindings.compactMap { binding in
+                if case .copy(_, let provider) = binding.target { (binding.import, provider) } else { nil }
+            }, errors: &errors)
         let planner = FixupPlanner(object: object, providers: providers)
         let fixups = planner.fixups(for: bindings, errors: &errors)
         if object.isLibrary && object.exports.isEmpty { errors.append(.nothingToLoad) }
         guard errors.isEmpty else { throw LinkErrors(errors: errors) }
         return LinkPlan(
-            object, programs: programs, bindings: bindings, providers: providers, importFixups: fixups, options: options)
+            object, programs: programs, bindings: bindings, providers: providers, copies: copyPlan, importFixups: fixups,
+            options: options)
     }
 
     /// A call has 16 bits, signed, for the slot (`bpf_insn.off`).
@@ -99,7 +106,8 @@ struct Resolver {
             return bind(wanted, to: export, of: request.provider)
         }
 
-        let offering = libraries.filter { exports[$0.id]?[wanted.name] != nil }
+        var offering: [ProviderSnapshot] = []
+        for list in libraries where offering.isEmpty { offering = list.filter { exports[$0.id]?[wanted.name] != nil } }
         if offering.count > 1 {
             errors.append(.ambiguous(wanted, offering))
             return nil
@@ -108,7 +116,7 @@ struct Resolver {
             return bind(wanted, to: export, of: provider)
         }
         if wanted.isWeak || !isUsed(wanted) { return .unresolved(poison: Poison.immediate(forImport: number)) }
-        let searched = Self.distinct(libraries + self.requests.map(\.provider))
+        let searched = Self.distinct(libraries.flatMap { $0 } + self.requests.map(\.provider))
         errors.append(.undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched)))
         return nil
     }
@@ -120,7 +128,17 @@ struct Resolver {
             errors.append(.prototypeMismatch(wanted, provider: provider, export: export, difference: difference))
             return nil
         }
-        return .export(export, slot(of: provider))
+        switch options.mode {
+        case .kernel where !provider.isCallable:
+            errors.append(.notCallable(wanted, provider: provider))
+            return nil
+        case .copy where provider.carried == nil:
+            errors.append(.notCopyable(wanted, provider: provider))
+            return nil
+        case .kernel: return .export(export, slot(of: provider))
+        case .copy: return .copy(export, provider)
+        case .auto: return provider.isCallable ? .export(export, slot(of: provider)) : .copy(export, provider)
+        }
     }
 
     /// One slot per distinct provider, in the order of first use.

@@ -8,8 +8,9 @@ struct BTFEditor {
     private var strings: ByteWriter
     private let parsed: BTF
     /// Where each type's record begins in the type table; element 0 stands for `void`.
-    private let records: [Int]
-    private var nextID: UInt32
+    private var records: [Int]
+    /// The number of the type that is added next.
+    private(set) var nextID: UInt32
 
     init(_ section: ByteReader) throws(ObjectError) {
         headerSize = try BTFHeader(section, minimumSize: 24).size
@@ -35,22 +36,25 @@ struct BTFEditor {
     /// Adds a string.
     ///
     /// - Returns: its offset.
-    mutating func addString(_ string: String) -> UInt32 {
+    mutating func addString(_ string: String) -> UInt32 { addString(bytes: Array(string.utf8)[...]) }
+
+    /// Adds a string, as it is without the zero at its end.
+    mutating func addString(bytes: ArraySlice<UInt8>) -> UInt32 {
         let offset = UInt32(strings.count)
-        strings.append(Array(string.utf8) + [0])
+        strings.append(Array(bytes) + [0])
         return offset
     }
 
     /// Adds `int name(void *ctx)` as a global function.
     mutating func addEntryFunction(named name: String) throws(ObjectError) -> TypeID {
         let int = intType() ?? addIntType()
-        let pointer = add(name: 0, kind: Kind.pointer, sizeOrType: 0)
+        let pointer = add(name: 0, kind: BTFKind.pointer, sizeOrType: 0)
         let context = addString("ctx")
-        let prototype = add(name: 0, kind: Kind.prototype, count: 1, sizeOrType: int.value)
+        let prototype = add(name: 0, kind: BTFKind.prototype, count: 1, sizeOrType: int.value)
         types.append32(context)
         types.append32(pointer.value)
         return add(
-            name: addString(name), kind: Kind.function, count: BTFType.Linkage.global.rawValue,
+            name: addString(name), kind: BTFKind.function, count: BTFType.Linkage.global.rawValue,
             sizeOrType: prototype.value)
     }
 
@@ -63,7 +67,7 @@ struct BTFEditor {
                 throw ObjectError(.noPrototype, "`\(function.name)` has no prototype in the BTF")
             }
             let id = add(
-                name: addString(function.name), kind: Kind.function, count: BTFType.Linkage.extern.rawValue,
+                name: addString(function.name), kind: BTFKind.function, count: BTFType.Linkage.extern.rawValue,
                 sizeOrType: prototype.value)
             guard id == function.typeID else {
                 throw ObjectError(.malformed, "`\(function.name)` gets the type id \(id), planned is \(function.typeID)")
@@ -76,7 +80,7 @@ struct BTFEditor {
     mutating func neutralize(_ imports: [Import]) throws(ObjectError) {
         for wanted in imports {
             let function = records[Int(wanted.typeID.value)]
-            types.put32(Kind.function << 24 | BTFType.Linkage.static.rawValue, at: function + 4)
+            types.put32(UInt32(BTFKind.function) << 24 | BTFType.Linkage.static.rawValue, at: function + 4)
             guard case .function(let prototype, _)? = parsed[wanted.typeID]?.content,
                 case .prototype(_, let parameters)? = parsed[prototype]?.content
             else { continue }
@@ -87,12 +91,37 @@ struct BTFEditor {
         }
     }
 
-    /// `BTF_KIND_*`, as far as they are written here.
-    private enum Kind {
-        static let integer: UInt32 = 1
-        static let pointer: UInt32 = 2
-        static let function: UInt32 = 12
-        static let prototype: UInt32 = 13
+    /// Adds one type's record.
+    mutating func append(_ record: [UInt8]) {
+        types.append(record)
+        nextID += 1
+    }
+
+    /// Adds declarations to a data section (`BTF_KIND_DATASEC`), which is made if the object has none of that name.
+    ///
+    /// - Throws: if it would have more entries than a type can state.
+    mutating func extend(dataSection name: String, by entries: [BTFType.DataSectionEntry]) throws(ObjectError) {
+        var words = ByteWriter([])
+        for entry in entries {
+            words.append32(entry.type.value)
+            words.append32(UInt32(entry.offset))
+            words.append32(UInt32(entry.size))
+        }
+        let existing = parsed.types.firstIndex { type in
+            if case .dataSection = type.content { type.name == name } else { false }
+        }
+        guard let existing else {
+            _ = add(name: addString(name), kind: BTFKind.dataSection, count: UInt32(entries.count), sizeOrType: 0)
+            types.append(words.bytes)
+            return
+        }
+        let record = records[existing]
+        let count = Int(types.get16(at: record + 4))
+        guard count + entries.count <= UInt16.max else { throw ObjectError(.unsupported, "has too many declarations in \(name)") }
+        types.put16(UInt16(count + entries.count), at: record + 4)
+        // Behind those that are there already, also those that an extension before added.
+        types.insert(words.bytes, at: record + 12 + 12 * count)
+        for index in records.indices where records[index] > record { records[index] += words.count }
     }
 
     private func intType() -> TypeID? {
@@ -103,85 +132,18 @@ struct BTFEditor {
     }
 
     private mutating func addIntType() -> TypeID {
-        let id = add(name: addString("int"), kind: Kind.integer, sizeOrType: 4)
+        let id = add(name: addString("int"), kind: BTFKind.integer, sizeOrType: 4)
         // Signed, no offset, 32 bits.
         types.append32(1 << 24 | 32)
         return id
     }
 
     /// Appends the 12 bytes that every record begins with.
-    private mutating func add(name: UInt32, kind: UInt32, count: UInt32 = 0, sizeOrType: UInt32) -> TypeID {
+    private mutating func add(name: UInt32, kind: Int, count: UInt32 = 0, sizeOrType: UInt32) -> TypeID {
         types.append32(name)
-        types.append32(kind << 24 | count)
+        types.append32(UInt32(kind) << 24 | count)
         types.append32(sizeOrType)
         defer { nextID += 1 }
         return TypeID(nextID)
-    }
-}
-
-/// Changes a `.BTF.ext` section.
-struct BTFExtensionEditor {
-    /// What an added program is described by; offsets are those of strings in `.BTF`.
-    struct Entry {
-        var function = TypeID.void
-        var section: UInt32 = 0
-        var file: UInt32 = 0
-        var line: UInt32 = 0
-    }
-
-    /// `struct btf_ext_header` with all that Linux 7.3 defines.
-    private static let headerSize = 32
-
-    private var functions: ByteWriter
-    private var lines: ByteWriter
-    private let relocations: [UInt8]
-
-    init(_ section: ByteReader) throws(ObjectError) {
-        let header = try BTFHeader(section, minimumSize: 24)
-        func table(_ field: Int, _ what: String) throws(ObjectError) -> [UInt8] {
-            Array(
-                try section.part(
-                    header.size + Int(try section.u32(field)), Int(try section.u32(field + 4)),
-                    what: "\(what) of \(section.what)"
-                ).all)
-        }
-        functions = ByteWriter(try table(8, "func_info"))
-        lines = ByteWriter(try table(16, "line_info"))
-        relocations = header.size >= Self.headerSize ? try table(24, "core_relo") : []
-    }
-
-    /// Adds one function record and one line record at the start of a new program.
-    mutating func add(_ entry: Entry) throws(ObjectError) {
-        try Self.add([0, entry.function.value], to: &functions, section: entry.section)
-        // Line 1, column 0.
-        try Self.add([0, entry.file, entry.line, 1 << 10], to: &lines, section: entry.section)
-    }
-
-    private static func add(_ fields: [UInt32], to table: inout ByteWriter, section: UInt32) throws(ObjectError) {
-        if table.count == 0 { table.append32(UInt32(fields.count * 4)) }
-        let recordSize = Int(try ByteReader(table.bytes, 0..<table.count, what: ".BTF.ext").u32(0))
-        table.append32(section)
-        table.append32(1)
-        for field in fields { table.append32(field) }
-        for _ in 0..<(recordSize - fields.count * 4) { table.append8(0) }
-    }
-
-    /// The section's new contents.
-    var bytes: [UInt8] {
-        var writer = ByteWriter([])
-        writer.append16(BTFHeader.magic)
-        writer.append8(1)
-        writer.append8(0)
-        writer.append32(UInt32(Self.headerSize))
-        var offset = 0
-        for length in [functions.count, lines.count, relocations.count] {
-            writer.append32(UInt32(offset))
-            writer.append32(UInt32(length))
-            offset += length
-        }
-        writer.append(functions.bytes)
-        writer.append(lines.bytes)
-        writer.append(relocations)
-        return writer.bytes
     }
 }

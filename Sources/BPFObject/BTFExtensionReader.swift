@@ -26,12 +26,12 @@ struct BTFExtension {
         let lineTable = try section.part(
             header.size + Int(try section.u32(16)), Int(try section.u32(20)), what: "line_info of \(section.what)")
 
-        try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, position throws(ObjectError) in
+        try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, _, position throws(ObjectError) in
             let offset = Int(try functionTable.u32(position))
             functions[name, default: [:]][offset] = TypeID(try functionTable.u32(position + 4))
         }
         var files: [UInt32: String] = [:]
-        try Self.forEachRecord(lineTable, minimumSize: 16, strings: strings) { name, position throws(ObjectError) in
+        try Self.forEachRecord(lineTable, minimumSize: 16, strings: strings) { name, _, position throws(ObjectError) in
             let fileOffset = try lineTable.u32(position + 4)
             let file: String
             if let known = files[fileOffset] {
@@ -66,9 +66,11 @@ struct BTFExtension {
     private static let maximumRecordSize = 252
 
     /// Walks a table: the size of a record, then per section its name, the number of its records and the records.
-    private static func forEachRecord(
+    ///
+    /// - Parameter body: gets the section's name, where in `strings` that is, and where the record is.
+    static func forEachRecord(
         _ table: ByteReader, minimumSize: Int, strings: ByteReader,
-        _ body: (_ section: String, _ position: Int) throws(ObjectError) -> Void
+        _ body: (_ section: String, _ name: UInt32, _ position: Int) throws(ObjectError) -> Void
     ) throws(ObjectError) {
         if table.count == 0 { return }
         let recordSize = Int(try table.u32(0))
@@ -77,7 +79,8 @@ struct BTFExtension {
         }
         var position = 4
         while position < table.count {
-            let name = try strings.string(Int(try table.u32(position)))
+            let nameOffset = try table.u32(position)
+            let name = try strings.string(Int(nameOffset))
             let count = Int(try table.u32(position + 4))
             position += 8
             guard count <= (table.count - position) / recordSize else {
@@ -86,7 +89,7 @@ struct BTFExtension {
                     at: table.place(position - 4))
             }
             for _ in 0..<count {
-                try body(name, position)
+                try body(name, nameOffset, position)
                 position += recordSize
             }
         }

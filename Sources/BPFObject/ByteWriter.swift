@@ -23,6 +23,14 @@ struct ByteWriter {
     mutating func put32(_ value: UInt32, at position: Int) { put(UInt64(value), 4, position) }
     mutating func put64(_ value: UInt64, at position: Int) { put(value, 8, position) }
 
+    mutating func put(_ more: [UInt8], at position: Int) {
+        bytes.replaceSubrange(position..<(position + more.count), with: more)
+    }
+
+    mutating func insert(_ more: [UInt8], at position: Int) { bytes.insert(contentsOf: more, at: position) }
+
+    func get16(at position: Int) -> UInt16 { UInt16(bytes[position]) | UInt16(bytes[position + 1]) << 8 }
+
     func get64(at position: Int) -> UInt64 {
         (0..<8).reduce(0) { $0 | UInt64(bytes[position + $1]) << UInt64(8 * $1) }
     }

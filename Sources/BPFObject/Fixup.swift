@@ -44,17 +44,20 @@ public struct SyntheticEntry: Hashable, Sendable {
     public let type: String
     /// The functions it refers to, in the order of its instructions.
     public let functions: [String]
+    /// A number that the program has in its instructions, so that its tag tells what it stands for.
+    public let digest: UInt64?
 
     /// - Parameter type: nil if the section's name says it.
-    public init(name: String, sectionName: String, type: String? = nil, functions: [String]) {
+    public init(name: String, sectionName: String, type: String? = nil, functions: [String], digest: UInt64? = nil) {
         self.name = name
         self.sectionName = sectionName
         self.type = type ?? sectionName
         self.functions = functions
+        self.digest = digest
     }
 
     /// Instruction slots of the entry's own code.
-    public var instructionCount: Int { functions.count * 2 + 2 }
+    public var instructionCount: Int { (functions.count + (digest == nil ? 0 : 1)) * 2 + 2 }
 }
 
 /// The declaration that BTF is given of a function of the object itself, so that some of its programs can import what another

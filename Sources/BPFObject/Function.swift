@@ -23,6 +23,9 @@ public struct Function: Hashable, Sendable {
     public let instructions: Range<InstructionIndex>
     /// The function's `BTF_KIND_FUNC`, if the object has BTF for it.
     public let typeID: TypeID?
+
+    /// How many slots the function has.
+    var slotCount: Int { instructions.upperBound.value - instructions.lowerBound.value }
 }
 
 /// A function that other programs may import.

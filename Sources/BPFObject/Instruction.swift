@@ -26,6 +26,10 @@ public struct Instruction: Hashable, Sendable {
 
     /// `src_reg` of a call to a subprogram of the same program (`BPF_PSEUDO_CALL`).
     public static let pseudoCall: UInt8 = 1
+    /// `src_reg` of a load of a map by its descriptor (`BPF_PSEUDO_MAP_FD`).
+    public static let pseudoMap: UInt8 = 1
+    /// `src_reg` of a load of an address in a map's only value (`BPF_PSEUDO_MAP_VALUE`): the second slot has the offset.
+    public static let pseudoMapValue: UInt8 = 2
     /// `src_reg` of a call to an export of another program (`BPF_PSEUDO_PROG_CALL`): `offset` is the `fd_array` slot of
     /// the provider and `immediate` the BTF id of the extern function in the caller's own BTF.
     public static let pseudoProgramCall: UInt8 = 3

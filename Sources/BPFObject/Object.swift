@@ -35,6 +35,11 @@ public struct Object: Sendable {
     /// Whether the object has no program of its own: it can only be a provider.
     public var isLibrary: Bool { entryPrograms.isEmpty }
 
+    /// A number that tells objects apart (64-bit FNV-1a of the file's bytes); whoever wants two to have the same can make them.
+    public var digest: UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+    }
+
     /// One instruction slot of a code section, or nil if there is none at that place.
     public func instruction(_ index: InstructionIndex, of section: SectionIndex) -> Instruction? {
         guard sections.indices.contains(section.value), sections[section.value].isCode, index.value >= 0 else { return nil }

@@ -30,7 +30,7 @@ extension RunningKernel {
             let loaded = try Loader.load(try Fixture.plan("plain"), providers: [], options: LoadOptions())
             let program = try OpenProgram.open(.id(loaded.programs[0].info.id))
             let error = try kernelError { _ = try program.providerSnapshot(namedAs: .id(program.info.id)) }
-            #expect(error.code == (Features.functionCalls() == .present ? .notAProvider : .feature))
+            #expect(error.code == .notAProvider)
         }
     }
 }

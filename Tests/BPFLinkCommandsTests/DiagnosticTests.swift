@@ -81,6 +81,27 @@ import Testing
                 """)
     }
 
+    @Test func whatTheModeDoesNotAllowIsToldWithARemedy() throws {
+        let library = try snapshot("subprog")
+        #expect(
+            try text("import_kprobe", libraries: [library], mode: .copy) == """
+                error: import `bpf_subprog` in import_kprobe.bpf.o cannot be copied from 7 (subprog, id 17)
+                  referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
+                note: the provider does not carry its object
+                help: load the provider without `--no-carry`, or import with `--mode kernel`
+                """)
+        let carrier = ProviderSnapshot(
+            reference: "7", id: 17, name: "subprog", tag: library.tag, type: library.type, exports: library.exports,
+            isCallable: false)
+        #expect(
+            try text("import_kprobe", libraries: [carrier], mode: .kernel) == """
+                error: import `bpf_subprog` in import_kprobe.bpf.o cannot be called in 7 (subprog, id 17)
+                  referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
+                note: the provider exports nothing in the kernel; it carries its object, which functions can be copied from
+                help: `--mode copy`, or `auto`, copies the function
+                """)
+    }
+
     @Test func jsonTellsTheFactsAsValues() throws {
         let diagnostics = try diagnostics("wrong_type", libraries: [snapshot("subprog")])
         let json = try #require(diagnostics.first).json.text()
@@ -98,12 +119,15 @@ import Testing
     }
 
     private func diagnostics(
-        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = []
+        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
+        mode: LinkMode = .auto
     ) throws -> [Diagnostic] {
         let name = "\(fixture).bpf.o"
         let object = try Object(bytes: Fixture.bytes(fixture), name: name)
         do throws(LinkErrors) {
-            _ = try link(object, imports: imports, libraries: libraries)
+            var options = LinkOptions()
+            options.mode = mode
+            _ = try link(object, imports: imports, libraries: libraries, options: options)
             return []
         } catch {
             return error.errors.map { Diagnostic($0, in: name) }
@@ -111,9 +135,10 @@ import Testing
     }
 
     private func text(
-        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = []
+        _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
+        mode: LinkMode = .auto
     ) throws -> String {
-        try diagnostics(fixture, imports: imports, libraries: libraries).map { $0.text() }.joined(separator: "\n")
+        try diagnostics(fixture, imports: imports, libraries: libraries, mode: mode).map { $0.text() }.joined(separator: "\n")
             .replacing(/instruction \d+/, with: "instruction N")
     }
 }

@@ -29,6 +29,32 @@ import Testing
         #expect(faults.isSuperset(of: [.malformed, .truncated]))
     }
 
+    /// What a provider carries is as hostile as any file: copying from it is an error, or an object that can be read.
+    @Test(arguments: ["rich", "subprog"])
+    func copiesOfADamagedObjectAreAnErrorOrAnObject(fixture: String) throws {
+        let object = try Object(fixture: fixture)
+        let importer = try Object(fixture: fixture == "rich" ? "import_rich" : "import_socket")
+        var random = SplitMix(seed: 0xc0b1e5)
+        var options = LinkOptions()
+        options.mode = .copy
+        var copied = 0
+        for _ in 0..<1_000 {
+            let bytes = Mutation.draw(for: object, &random).applied(to: object.bytes)
+            guard let damaged = try? Object(bytes: bytes, name: "damaged") else { continue }
+            let maps = CopyTests.richMaps
+            let carried = try Carried(root: 1, objects: [1: CarriedObject(object: damaged, maps: maps, imports: [:])])
+            let provider = ProviderSnapshot(
+                reference: "7", id: 17, name: "damaged", tag: "", type: "", exports: carried.exports, isCallable: false,
+                carried: carried)
+            guard let plan = try? link(importer, libraries: [provider], options: options),
+                let merged = try? plan.rewrittenObject(maps: maps.reduce(into: [:]) { $0[$1.value] = 3 })
+            else { continue }
+            copied += 1
+            _ = try Object(bytes: merged, name: "merged")
+        }
+        #expect(copied > 100 && copied < 1_000)
+    }
+
     @Test(arguments: ["subprog", "import_socket"])
     func everyTruncationIsAnError(fixture: String) throws {
         let bytes = try Fixture.bytes(fixture)

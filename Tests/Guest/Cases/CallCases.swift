@@ -228,7 +228,8 @@ let selectorCases: [Case] = ["descriptor", "id", "pin", "name", "tag"].map { how
             ImportRequest(name: $0, provider: try program.providerSnapshot(namedAs: selector))
         }
         let object = try Object(bytes: try Fixture.bytes("import_socket"), name: "import_socket.bpf.o")
-        let importer = try load(try link(object, imports: requests), from: [program], options: LoadOptions())
+        let importer = try load(
+            try link(object, imports: requests, options: Mode.options()), from: [program], options: LoadOptions())
         try expectEqual(try importer.run(), 42, "twice(21)")
     }
 }

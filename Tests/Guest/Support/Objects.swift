@@ -74,7 +74,7 @@ func load(
 ) throws -> LoadedObject {
     let object = try Object(bytes: try Fixture.bytes(fixture), name: "\(fixture).bpf.o")
     let snapshots = try providers.map { try $0.snapshot() }
-    let plan = try link(object, libraries: snapshots, options: LinkOptions(entrySection: entry))
+    let plan = try link(object, libraries: snapshots, options: Mode.options(entry: entry))
     return try load(plan, from: providers.map { $0.program }, options: options)
 }
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// The functions that an object is given copies of, with all that they call.
+///
+/// A function of one provider is copied once, however many imports and functions lead to it.
+public struct CopyPlan: Sendable {
+    /// An object that functions are copied from.
+    public struct Source: Sendable {
+        /// The map that holds the object.
+        public let id: UInt32
+        public let carried: CarriedObject
+        let imports: [SymbolIndex: CodeCopies.Target]
+    }
+
+    /// One function that is copied.
+    public struct Function: Sendable {
+        public let name: String
+        /// The object it comes from, as its provider calls it.
+        public let object: String
+        /// Whether it is an import of the object, not only called by one.
+        public let isImport: Bool
+    }
+
+    public let sources: [Source]
+    let functions: [CodeCopies.Function]
+    let imports: [SymbolIndex: Int]
+    /// Names of imports, of objects that are copied from, that stay unresolved: the poisoned calls count on from the object's own.
+    let unresolved: [String]
+
+    static let none = CopyPlan(sources: [], functions: [], imports: [:], unresolved: [])
+
+    /// The ids of all maps that the copies may use.
+    public var mapIDs: Set<UInt32> { sources.reduce(into: []) { $0.formUnion($1.carried.maps.values) } }
+
+    /// What is copied, in order.
+    public var copied: [Function] {
+        let imported = Set(imports.values)
+        return functions.enumerated().map { index, copy in
+            let object = sources[copy.source].carried.object
+            return Function(
+                name: object.functions[copy.function].name, object: object.name, isImport: imported.contains(index))
+        }
+    }
+
+    /// The copies as the rewriter takes them.
+    ///
+    /// - Parameter descriptors: of maps, by their ids.
+    func codeCopies(maps descriptors: [UInt32: Int32]) -> CodeCopies {
+        CodeCopies(
+            sources: sources.map { source in
+                CodeCopies.Source(
+                    source.carried.object, maps: source.carried.maps.compactMapValues { descriptors[$0] },
+                    imports: source.imports)
+            }, functions: functions, imports: imports)
+    }
+}
+
+/// Finds what has to be copied for the bindings of an object.
+struct CopyPlanner {
+    /// Poisoned calls of the object's own imports have the numbers below.
+    let firstPoison: Int
+    private var sourceOf: [UInt32: Int] = [:]
+    private var sources: [(id: UInt32, carried: CarriedObject, imports: [SymbolIndex: CodeCopies.Target])] = []
+    private var functions: [CodeCopies.Function] = []
+    private var numbers: [CodeCopies.Function: Int] = [:]
+    private var unresolved: [String] = []
+    private var callees: [[Int: [Int]]] = []
+    private var errors: [LinkError] = []
+
+    init(firstPoison: Int) { self.firstPoison = firstPoison }
+
+    /// - Parameter bindings: imports, and the providers that their functions are copied from.
+    mutating func plan(_ bindings: [(import: Import, provider: ProviderSnapshot)], errors: inout [LinkError]) -> CopyPlan {
+        var imports: [SymbolIndex: Int] = [:]
+        for (wanted, provider) in bindings {
+            guard let carried = provider.carried else { continue }
+            if let number = enter(wanted.name, of: carried.root, in: carried, for: provider) { imports[wanted.symbol] = number }
+        }
+        errors += self.errors
+        return CopyPlan(
+            sources: sources.map { CopyPlan.Source(id: $0.id, carried: $0.carried, imports: $0.imports) },
+            functions: functions, imports: imports, unresolved: unresolved)
+    }
+
+    /// Enters a function and all that it refers to.
+    private mutating func enter(_ name: String, of id: UInt32, in carried: Carried, for provider: ProviderSnapshot) -> Int? {
+        guard let source = source(id, in: carried),
+            let export = sources[source].carried.object.exports.first(where: { $0.name == name }),
+            let start = sources[source].carried.object.functions.firstIndex(of: export.function)
+        else {
+            errors.append(.notCarried(name, provider: provider))
+            return nil
+        }
+        var waiting = [start]
+        let first = number(of: start, source).number
+        while let function = waiting.popLast() {
+            for callee in callees[source][function] ?? [] where number(of: callee, source).isNew { waiting.append(callee) }
+            enterImports(of: function, source, in: carried, for: provider)
+        }
+        return first
+    }
+
+    private mutating func number(of function: Int, _ source: Int) -> (number: Int, isNew: Bool) {
+        let copy = CodeCopies.Function(source: source, function: function)
+        if let known = numbers[copy] { return (known, false) }
+        numbers[copy] = functions.count
+        functions.append(copy)
+        return (functions.count - 1, true)
+    }
+
+    private mutating func source(_ id: UInt32, in carried: Carried) -> Int? {
+        if let known = sourceOf[id] { return known }
+        guard let object = carried.objects[id] else { return nil }
+        sourceOf[id] = sources.count
+        sources.append((id, object, [:]))
+        callees.append(Dictionary(grouping: object.object.calls, by: \.caller).mapValues { $0.map(\.callee) })
+        return sources.count - 1
+    }
+
+    /// What the function imports from yet other providers is copied from these.
+    private mutating func enterImports(of function: Int, _ source: Int, in carried: Carried, for provider: ProviderSnapshot) {
+        let object = sources[source].carried.object
+        let code = object.functions[function]
+        for wanted in object.imports where wanted.sites.contains(where: { code.contains($0) }) {
+            guard sources[source].imports[wanted.symbol] == nil else { continue }
+            if let id = sources[source].carried.imports[wanted.name] {
+                guard let number = enter(wanted.name, of: id, in: carried, for: provider) else { continue }
+                sources[source].imports[wanted.symbol] = .copy(number)
+            } else if wanted.isWeak {
+                let poison = Poison.immediate(forImport: firstPoison + unresolved.count)
+                unresolved.append(wanted.name)
+                sources[source].imports[wanted.symbol] = .unresolved(poison: poison)
+            } else {
+                errors.append(.notCarried(wanted.name, provider: provider))
+            }
+        }
+    }
+}
+
+extension Function {
+    fileprivate func contains(_ site: ImportSite) -> Bool {
+        section == site.section && instructions.contains(site.instruction)
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// Carries over what tells about copied functions: types, records of functions and lines, CO-RE relocations, declarations of what
+/// they use of the kernel.
+struct CopyDescription {
+    private let copies: CodeCopies
+    private let copier: CodeCopier
+
+    init(of copies: CodeCopies, _ copier: CodeCopier) {
+        self.copies = copies
+        self.copier = copier
+    }
+
+    /// - Parameter extensions: the object's `.BTF.ext`; nil if it has none.
+    func add(to btf: inout BTFEditor, _ extensions: inout BTFExtensionEditor?) throws(ObjectError) {
+        let section = btf.addString(".text")
+        var declarations: [String: [BTFType.DataSectionEntry]] = [:]
+        for (index, source) in copies.sources.enumerated() {
+            try add(source, index, to: &btf, &extensions, section: section, &declarations)
+        }
+        for (name, entries) in declarations.sorted(by: { $0.key < $1.key }) {
+            try btf.extend(dataSection: name, by: entries)
+        }
+    }
+
+    private func add(
+        _ source: CodeCopies.Source, _ index: Int, to btf: inout BTFEditor, _ extensions: inout BTFExtensionEditor?,
+        section: UInt32, _ declarations: inout [String: [BTFType.DataSectionEntry]]
+    ) throws(ObjectError) {
+        var transfer = try BTFTransfer(from: try source.object.contents(named: ".BTF"))
+        let copied = copies.functions.indices.filter { copies.functions[$0].source == index }
+            .map { (function: source.object.functions[copies.functions[$0].function], place: copier.places[$0]) }
+        var functions: [TypeID] = []
+        for (function, _) in copied {
+            guard let id = function.typeID else {
+                throw ObjectError(
+                    .noPrototype, "`\(function.name)` of \(source.object.name) has no type in the BTF, so it cannot be copied")
+            }
+            functions.append(id)
+        }
+        let externs = copier.newExterns.filter { $0.source == index }.compactMap { source.object.declaration(of: $0.name) }
+        let records = try CopiedRecords(of: source.object, copied)
+        try transfer.take(
+            functions + externs.map(\.entry.type) + records.relocations.map { TypeID($0[1]) }, statics: Set(functions), to: &btf)
+
+        for extern in externs {
+            let entry = extern.entry
+            declarations[extern.section, default: []].append(
+                .init(type: transfer.ids[entry.type] ?? .void, offset: entry.offset, size: entry.size))
+        }
+        guard extensions != nil else { return }
+        let places = zip(functions, copied).map { id, copy in [UInt32(copy.place.byteOffset), transfer.ids[id]?.value ?? 0] }
+        extensions?.add(places, to: .functions, section: ".text", name: section)
+        var lines: [[UInt32]] = []
+        for line in records.lines {
+            lines.append([
+                line[0], try transfer.string(at: line[1], to: &btf), try transfer.string(at: line[2], to: &btf), line[3],
+            ])
+        }
+        extensions?.add(lines, to: .lines, section: ".text", name: section)
+        var relocations: [[UInt32]] = []
+        for relocation in records.relocations {
+            relocations.append([
+                relocation[0], transfer.ids[TypeID(relocation[1])]?.value ?? 0,
+                try transfer.string(at: relocation[2], to: &btf), relocation[3],
+            ])
+        }
+        extensions?.add(relocations, to: .relocations, section: ".text", name: section)
+    }
+}
+
+/// The records of an object that tell about copied functions, with offsets as they are where the copies are.
+private struct CopiedRecords {
+    private(set) var lines: [[UInt32]] = []
+    private(set) var relocations: [[UInt32]] = []
+
+    init(of object: Object, _ copied: [(function: Function, place: InstructionIndex)]) throws(ObjectError) {
+        guard let ext = object.section(named: ".BTF.ext") else { return }
+        let editor = try BTFExtensionEditor(
+            object.contents(of: ext), strings: try BTF.strings(try object.contents(named: ".BTF")))
+        for section in Set(copied.map(\.function.sectionName)) {
+            let functions = copied.filter { $0.function.sectionName == section }
+                .sorted { $0.function.instructions.lowerBound < $1.function.instructions.lowerBound }
+            lines += Self.moved(editor.records(.lines, ofSection: section), functions)
+            relocations += Self.moved(editor.records(.relocations, ofSection: section), functions)
+        }
+        // The verifier takes lines in the order of instructions only.
+        lines.sort { $0[0] < $1[0] }
+    }
+
+    private static func moved(
+        _ records: [[UInt32]], _ functions: [(function: Function, place: InstructionIndex)]
+    ) -> [[UInt32]] {
+        records.compactMap { record in
+            let at = InstructionIndex(Int(record[0]) / Instruction.size)
+            // The last function that begins at the instruction or before it.
+            var low = 0
+            var high = functions.count
+            while low < high {
+                let middle = (low + high) / 2
+                if functions[middle].function.instructions.lowerBound <= at { low = middle + 1 } else { high = middle }
+            }
+            guard low > 0, functions[low - 1].function.instructions.contains(at) else { return nil }
+            let (function, place) = functions[low - 1]
+            var record = record
+            record[0] = UInt32((place + (at.value - function.instructions.lowerBound.value)).byteOffset)
+            return record
+        }
+    }
+}
+
+extension Object {
+    /// How the object declares something of the kernel: the `BTF_KIND_DATASEC` and the entry in it.
+    fileprivate func declaration(of name: String) -> (section: String, entry: BTFType.DataSectionEntry)? {
+        for type in btf?.types ?? [] {
+            guard case .dataSection(let entries) = type.content else { continue }
+            if let entry = entries.first(where: { btf?[$0.type]?.isExtern(name) == true }) { return (type.name, entry) }
+        }
+        return nil
+    }
+
+    func section(named name: String) -> Section? { sections.first { $0.name == name && $0.hasContents } }
+
+    /// The contents of a section.
+    func contents(of section: Section) -> ByteReader { ByteReader(bytes, section.range, what: "section \(section.name)") }
+
+    /// The contents of the section of a name.
+    func contents(named name: String) throws(ObjectError) -> ByteReader {
+        guard let section = section(named: name) else { throw ObjectError(.malformed, "has no section \(name)") }
+        return contents(of: section)
+    }
+}
+
+extension BTFType {
+    fileprivate func isExtern(_ name: String) -> Bool {
+        switch content {
+        case .function(_, .extern), .variable(_, .extern): self.name == name
+        default: false
+        }
+    }
+}

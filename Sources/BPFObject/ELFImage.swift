@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// An ELF file under change. What keeps its size changes in place; what grows is written anew behind the end of the file, where
+/// the section's header then points.
+struct ELFImage {
+    private let object: Object
+    private var file: ByteWriter
+    private var headers: [SectionHeader]
+    private var isGrown = false
+    private var sectionSymbols: [Int: SymbolIndex] = [:]
+
+    init(_ object: Object) {
+        self.object = object
+        file = ByteWriter(object.bytes)
+        headers = object.sections.map(SectionHeader.init)
+    }
+
+    /// The file as it is now.
+    var bytes: [UInt8] {
+        var file = file
+        if isGrown {
+            file.align(8)
+            file.put64(UInt64(file.count), at: SectionHeader.tablePositionField)
+            file.put16(UInt16(headers.count), at: SectionHeader.tableCountField)
+            for header in headers { header.append(to: &file) }
+        }
+        return file.bytes
+    }
+
+    // MARK: In place
+
+    mutating func apply(_ fixups: [Fixup]) throws(ObjectError) {
+        for fixup in fixups {
+            let position = headers[fixup.section.value].offset + fixup.instruction.byteOffset
+            guard object.instruction(fixup.instruction, of: fixup.section) == fixup.before else {
+                throw ObjectError(
+                    .malformed, "a fixup expects `\(fixup.before)` at instruction \(fixup.instruction) of section "
+                        + "\(fixup.sectionName), which is not there", at: FileOffset(position))
+            }
+            file.put64(fixup.after.word, at: position)
+        }
+    }
+
+    /// libbpf processes whatever is in a relocation table, so the others move up and the table becomes shorter.
+    mutating func dropRelocations(of fixups: [Fixup], against symbols: Set<SymbolIndex>) {
+        var fixed: [SectionIndex: Set<InstructionIndex>] = [:]
+        for fixup in fixups { fixed[fixup.section, default: []].insert(fixup.instruction) }
+        func isDropped(_ relocation: Relocation) -> Bool {
+            symbols.contains(relocation.symbol) || fixed[relocation.section]?.contains(relocation.instruction) == true
+        }
+        let dropped = object.relocations.filter(isDropped)
+        for (section, _) in Dictionary(grouping: dropped, by: \.section) {
+            guard let table = relocationTable(of: section) else { continue }
+            var position = headers[table].offset
+            for relocation in object.relocations where relocation.section == section {
+                if isDropped(relocation) { continue }
+                file.copy(ELFConstant.relocationSize, from: relocation.entry.value, to: position)
+                position += ELFConstant.relocationSize
+            }
+            headers[table].size = position - headers[table].offset
+            putSize(ofSection: table)
+        }
+    }
+
+    /// Makes an undefined symbol absolute: nothing refers to it any more.
+    mutating func hide(_ symbol: SymbolIndex) throws(ObjectError) {
+        let table = try index(ofType: ELFConstant.sectionSymbols)
+        let position = headers[table].offset + symbol.value * ELFConstant.symbolSize
+        file.put16(ELFConstant.absoluteSection, at: position + 6)
+    }
+
+    private func relocationTable(of section: SectionIndex) -> Int? {
+        headers.indices.first {
+            headers[$0].type == ELFConstant.sectionRelocations && headers[$0].info == UInt32(section.value)
+        }
+    }
+
+    private mutating func putSize(ofSection index: Int) {
+        let table = Int(file.get64(at: SectionHeader.tablePositionField))
+        file.put64(
+            UInt64(headers[index].size),
+            at: table + index * ELFConstant.sectionHeaderSize + SectionHeader.sizeField)
+    }
+
+    // MARK: Shrinking
+
+    /// The file without the contents of the sections that `isDropped` names; they keep their places in the table of sections.
+    func bytes(without isDropped: (Section) -> Bool) -> [UInt8] {
+        var smaller = ByteWriter(Array(file.bytes.prefix(ELFConstant.headerSize)))
+        var headers = headers
+        for section in object.sections where section.hasContents {
+            let index = section.index.value
+            if isDropped(section) {
+                headers[index] = SectionHeader(name: headers[index].name, type: ELFConstant.sectionProgramBits, alignment: 1)
+                headers[index].offset = smaller.count
+                continue
+            }
+            let contents = Array(contents(index).all)
+            smaller.align(8)
+            headers[index].offset = smaller.count
+            smaller.append(contents)
+        }
+        smaller.align(8)
+        smaller.put64(UInt64(smaller.count), at: SectionHeader.tablePositionField)
+        for header in headers { header.append(to: &smaller) }
+        return smaller.bytes
+    }
+
+    // MARK: Copies of other objects' functions
+
+    /// Puts the functions in place, and everything that tells about them.
+    mutating func add(_ copies: CodeCopies) throws(ObjectError) {
+        let text = try textSection()
+        let copier = try CodeCopier(copies, to: text, of: &self)
+        replace(text, with: Array(contents(text).all) + copier.code.bytes)
+        try addRelocations(copier.relocations, to: text)
+
+        let description = CopyDescription(of: copies, copier)
+        let types = try index(named: ".BTF")
+        let ext = object.section(named: ".BTF.ext")?.index.value
+        var btf = try BTFEditor(contents(types))
+        var extensions: BTFExtensionEditor?
+        if let ext { extensions = try BTFExtensionEditor(contents(ext), strings: BTF.strings(contents(types))) }
+        try description.add(to: &btf, &extensions)
+        replace(types, with: btf.bytes)
+        if let ext, let extensions { replace(ext, with: extensions.bytes) }
+    }
+
+    /// A symbol to be defined; without a section, one that refers to something outside of the object.
+    struct NewSymbol {
+        var name: String
+        var binding: Symbol.Binding
+        var kind: Symbol.Kind
+        var section: UInt16 = 0
+        var value: UInt64 = 0
+        var size: UInt64 = 0
+    }
+
+    /// Defines a symbol.
+    ///
+    /// - Parameter index: an undefined symbol that is to be this one; nil adds one.
+    mutating func define(_ symbol: NewSymbol, at index: SymbolIndex?) throws(ObjectError) -> SymbolIndex {
+        let table = try self.index(ofType: ELFConstant.sectionSymbols)
+        var entry = ByteWriter([])
+        entry.append32(0)
+        entry.append8(symbol.binding.rawValue << 4 | symbol.kind.rawValue)
+        entry.append8(Symbol.Visibility.default.rawValue)
+        entry.append16(symbol.section)
+        entry.append64(symbol.value)
+        entry.append64(symbol.size)
+        if let index {
+            // The name stays.
+            let position = headers[table].offset + index.value * ELFConstant.symbolSize
+            file.put(Array(entry.bytes.dropFirst(4)), at: position + 4)
+            return index
+        }
+        entry.put32(UInt32(try addString(symbol.name, to: Int(headers[table].link))), at: 0)
+        let count = headers[table].size / ELFConstant.symbolSize
+        extend(table, by: entry.bytes)
+        return SymbolIndex(count)
+    }
+
+    /// The object's own reference to something outside of it, which is no import.
+    func undefinedSymbol(named name: String) -> SymbolIndex? {
+        let imports = Set(object.imports.map(\.symbol))
+        return object.symbols.first { $0.isUndefined && $0.name == name && !imports.contains($0.index) }?.index
+    }
+
+    /// The symbol that stands for a section, which is made if there is none.
+    mutating func sectionSymbol(of section: Int) throws(ObjectError) -> SymbolIndex {
+        if let known = sectionSymbols[section] { return known }
+        let symbol: SymbolIndex
+        if let own = object.symbols.first(where: { $0.kind == .section && Int($0.sectionNumber) == section }) {
+            symbol = own.index
+        } else {
+            symbol = try define(NewSymbol(name: "", binding: .local, kind: .section, section: UInt16(section)), at: nil)
+        }
+        sectionSymbols[section] = symbol
+        return symbol
+    }
+
+    func size(of section: Int) -> Int { headers[section].size }
+
+    /// The section of subprograms, which is made if the object has none.
+    private mutating func textSection() throws(ObjectError) -> Int {
+        if let text = object.sections.first(where: { $0.isCode && $0.name == ".text" }) { return text.index.value }
+        let name = UInt32(try addString(".text", to: object.sectionNames.value))
+        return try append(
+            SectionHeader(
+                name: name, type: ELFConstant.sectionProgramBits,
+                flags: ELFConstant.flagAllocated | ELFConstant.flagExecutable, alignment: 8), [])
+    }
+
+    private mutating func addRelocations(
+        _ added: [(at: InstructionIndex, symbol: SymbolIndex)], to section: Int
+    ) throws(ObjectError) {
+        if added.isEmpty { return }
+        let calls = contents(section)
+        var entries = ByteWriter([])
+        for (at, symbol) in added {
+            let isCall = try Instruction(calls, at: at.byteOffset).isCall
+            let kind: Relocation.Kind = isCall ? .call : .wideImmediate
+            entries.append64(UInt64(at.byteOffset))
+            entries.append64(UInt64(symbol.value) << 32 | UInt64(kind.rawValue))
+        }
+        if let table = relocationTable(of: SectionIndex(section)) {
+            extend(table, by: entries.bytes)
+            return
+        }
+        let name = UInt32(try addString(".rel.text", to: object.sectionNames.value))
+        _ = try append(
+            SectionHeader(
+                name: name, type: ELFConstant.sectionRelocations,
+                link: UInt32(try index(ofType: ELFConstant.sectionSymbols)), info: UInt32(section), alignment: 8,
+                entrySize: UInt64(ELFConstant.relocationSize)), entries.bytes)
+    }
+
+    // MARK: Growing
+
+    /// Changes `.BTF` through an editor.
+    mutating func rewriteBTF(
+        _ change: (inout BTFEditor) throws(ObjectError) -> Void
+    ) throws(ObjectError) {
+        let index = try index(named: ".BTF")
+        var editor = try BTFEditor(contents(index))
+        try change(&editor)
+        replace(index, with: editor.bytes)
+    }
+
+    mutating func add(_ entry: SyntheticEntry) throws(ObjectError) {
+        let symbols = try index(ofType: ELFConstant.sectionSymbols)
+        // The section's and the relocations' index are known before their contents exist.
+        let codeIndex = headers.count
+
+        var code = ByteWriter([])
+        var relocations = ByteWriter([])
+        let functions = Dictionary(object.functions.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        for name in entry.functions {
+            guard let function = functions[name] else {
+                throw ObjectError(.malformed, "the entry program refers to `\(name)`, which the object does not define")
+            }
+            relocations.append64(UInt64(code.count))
+            relocations.append64(UInt64(function.symbol.value) << 32 | UInt64(Relocation.Kind.wideImmediate.rawValue))
+            code.append64(Instruction(opcode: Instruction.wideLoadOpcode, destination: 1).word)
+            code.append64(Instruction(opcode: 0).word)
+        }
+        if let digest = entry.digest {
+            code.append64(
+                Instruction(
+                    opcode: Instruction.wideLoadOpcode, immediate: Int32(truncatingIfNeeded: Int64(bitPattern: digest))).word)
+            code.append64(
+                Instruction(opcode: 0, immediate: Int32(truncatingIfNeeded: Int64(bitPattern: digest) >> 32)).word)
+        }
+        code.append64(Instruction.zeroResult.word)
+        code.append64(Instruction.exit.word)
+
+        _ = try define(
+            NewSymbol(
+                name: entry.name, binding: .global, kind: .function, section: UInt16(clamping: codeIndex),
+                size: UInt64(code.count)), at: nil)
+
+        let sectionNames = object.sectionNames.value
+        let codeName = try addString(entry.sectionName, to: sectionNames)
+        let relocationsName = try addString(".rel" + entry.sectionName, to: sectionNames)
+        _ = try append(
+            SectionHeader(
+                name: UInt32(codeName), type: ELFConstant.sectionProgramBits,
+                flags: ELFConstant.flagAllocated | ELFConstant.flagExecutable, alignment: 8), code.bytes)
+        _ = try append(
+            SectionHeader(
+                name: UInt32(relocationsName), type: ELFConstant.sectionRelocations, link: UInt32(symbols),
+                info: UInt32(codeIndex), alignment: 8, entrySize: UInt64(ELFConstant.relocationSize)),
+            relocations.bytes)
+        try describe(entry)
+    }
+
+    /// Gives the entry program a BTF function and, in `.BTF.ext`, a function record and a line: libbpf carries those of the
+    /// subprograms over only to a program that has its own.
+    private mutating func describe(_ entry: SyntheticEntry) throws(ObjectError) {
+        guard let ext = object.sections.first(where: { $0.name == ".BTF.ext" && $0.hasContents })?.index.value else {
+            throw ObjectError(.noBTF, "has no .BTF.ext, so its functions have no type records", help: "compile with `-g`")
+        }
+        var record = BTFExtensionEditor.Entry()
+        try rewriteBTF { (btf) throws(ObjectError) in
+            record.function = try btf.addEntryFunction(named: entry.name)
+            record.section = btf.addString(entry.sectionName)
+            record.file = btf.addString("<bpflink>")
+            record.line = btf.addString("int \(entry.name)(void *ctx) { /* refers to every export */ return 0; }")
+        }
+        var editor = try BTFExtensionEditor(contents(ext), strings: BTF.strings(contents(index(named: ".BTF"))))
+        editor.add(record, section: entry.sectionName)
+        replace(ext, with: editor.bytes)
+    }
+
+    private func contents(_ index: Int) -> ByteReader {
+        let start = headers[index].offset
+        let name = object.sections.indices.contains(index) ? object.sections[index].name : ""
+        return ByteReader(file.bytes, start..<(start + headers[index].size), what: "section \(name)")
+    }
+
+    private mutating func addString(_ string: String, to index: Int) throws(ObjectError) -> Int {
+        let old = Array(contents(index).all)
+        replace(index, with: old + Array(string.utf8) + [0])
+        return old.count
+    }
+
+    private mutating func replace(_ index: Int, with contents: [UInt8]) {
+        isGrown = true
+        file.align(8)
+        headers[index].offset = file.count
+        headers[index].size = contents.count
+        file.append(contents)
+    }
+
+    /// Appends to a section; the one that grew last is not moved.
+    private mutating func extend(_ index: Int, by more: [UInt8]) {
+        guard isGrown, headers[index].offset + headers[index].size == file.count else {
+            replace(index, with: Array(contents(index).all) + more)
+            return
+        }
+        file.append(more)
+        headers[index].size += more.count
+    }
+
+    /// - Returns: the new section's index.
+    private mutating func append(_ header: SectionHeader, _ contents: [UInt8]) throws(ObjectError) -> Int {
+        guard headers.count < 0xff00 else { throw ObjectError(.unsupported, "has too many sections to add one") }
+        headers.append(header)
+        replace(headers.count - 1, with: contents)
+        return headers.count - 1
+    }
+
+    private func index(named name: String) throws(ObjectError) -> Int {
+        guard let section = object.sections.first(where: { $0.name == name && $0.hasContents }) else {
+            throw ObjectError(.malformed, "has no section \(name)")
+        }
+        return section.index.value
+    }
+
+    private func index(ofType type: UInt32) throws(ObjectError) -> Int {
+        guard let section = object.sections.first(where: { $0.type == type }) else {
+            throw ObjectError(.malformed, "has no section of type \(type)")
+        }
+        return section.index.value
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFObject
+import TestFixtures
+import Testing
+
+/// Objects in the form in which providers carry them: written and read again, and bytes that claim to be one.
+@Suite struct CarriedObjectTests {
+    @Test(arguments: ["subprog", "rich", "library_on_library", "import_socket"])
+    func whatIsWrittenIsReadAgain(fixture: String) throws {
+        let object = try Object(bytes: Fixture.bytes(fixture), name: "\(fixture).bpf.o")
+        let carried = CarriedObject(object: object, maps: ["counts": 7, ".bss": 9], imports: ["bpf_subprog": 11])
+        let read = try CarriedObject(encoded: carried.encoded, what: "map 1")
+        #expect(read.maps == carried.maps && read.imports == carried.imports)
+        #expect(read.object.name == object.name)
+        #expect(read.object.functions.map(\.name) == object.functions.map(\.name))
+        #expect(read.object.calls == object.calls)
+        #expect(read.object.exports.map { "\($0.prototype)" } == object.exports.map { "\($0.prototype)" })
+        #expect(read.object.imports.map(\.sites) == object.imports.map(\.sites))
+        #expect(read.object.symbols.map(\.name) == object.symbols.map(\.name))
+        // Written once more it is the same: nothing is lost on the way.
+        #expect(read.encoded == carried.encoded)
+    }
+
+    @Test func debuggingSectionsAreNotKept() throws {
+        let object = try Object(bytes: Fixture.bytes("subprog"), name: "subprog.bpf.o")
+        let kept = try Object(bytes: ELFRewriter.withoutDebugging(object), name: "subprog.bpf.o")
+        #expect(kept.bytes.count < object.bytes.count * 3 / 4)
+        #expect(kept.sections.map(\.name) == object.sections.map(\.name))
+        for (a, b) in zip(object.sections, kept.sections) {
+            let isDebugging = a.name.contains(".debug_")
+            #expect(isDebugging ? b.size == 0 : Array(object.bytes[a.range]) == Array(kept.bytes[b.range]), "\(a.name)")
+        }
+    }
+
+    @Test func otherBytesAreRefusedByName() throws {
+        let bytes = try encoded()
+        #expect(fault([])?.message == "map 1 does not begin as a carried object does")
+        #expect(fault(Array(repeating: 0, count: 64))?.message == "map 1 does not begin as a carried object does")
+        #expect(fault(changed(bytes, at: 8, to: 2))?.message == "map 1 has version 2 of the form in which objects are carried, not 1")
+        #expect(fault(bytes + [0])?.message == "map 1 states \(bytes.count) bytes and has \(bytes.count + 1)")
+        #expect(fault(changed(bytes, at: 16, to: 255))?.code == .malformed)
+        #expect(fault(changed(bytes, at: 28, to: 1))?.code == .truncated || fault(changed(bytes, at: 28, to: 1))?.code == .malformed)
+        // The first byte of the object's name.
+        #expect(fault(changed(bytes, at: 32, to: 0x1b))?.message == "a name with a control character in map 1")
+    }
+
+    @Test func noBytesBreakTheReader() throws {
+        let bytes = try encoded()
+        for length in stride(from: 0, to: bytes.count, by: 5) { #expect(fault(Array(bytes.prefix(length))) != nil) }
+        for position in 0..<200 {
+            for value: UInt8 in [0, 1, 0x7f, 0x80, 0xff] { _ = fault(changed(bytes, at: position, to: value)) }
+        }
+    }
+
+    private func encoded() throws -> [UInt8] {
+        let object = try Object(bytes: Fixture.bytes("subprog"), name: "subprog.bpf.o")
+        return CarriedObject(object: object, maps: ["counts": 7], imports: [:]).encoded
+    }
+
+    private func changed(_ bytes: [UInt8], at position: Int, to value: UInt8) -> [UInt8] {
+        var bytes = bytes
+        bytes[position] = value
+        return bytes
+    }
+
+    private func fault(_ bytes: [UInt8]) -> ObjectError? {
+        do throws(ObjectError) {
+            _ = try CarriedObject(encoded: bytes, what: "map 1")
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
