@@ -85,7 +85,8 @@ let package = Package(
             dependencies: ["BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "LoadComparison", "TestFixtures", systemPackage],
             swiftSettings: strict),
         // The bpflink command itself, on whatever kernel runs.
-        .testTarget(name: "HostTests", dependencies: ["bpflink", "TestFixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "HostTests", dependencies: ["BPFLinker", "BPFObject", "TestFixtures", "bpflink"], swiftSettings: strict),
         .testTarget(
             name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands", "BPFLinker", "BPFObject", "TestFixtures", "bpflink"],
             exclude: ["Cases"], swiftSettings: strict),

@@ -2,6 +2,7 @@
 /* A library: a global function and the map it keeps its records in. It has no program of its own. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <bpflink.h>
 #include "library.h"
 
 #define BUCKETS 16
@@ -31,8 +32,8 @@ static int bits(unsigned long long value)
 	return bits;
 }
 
-/* global: exported; __noinline is for the objects that carry a copy, so that they call it too */
-__noinline void bpf_subprog(int kind, unsigned long long value)
+/* global, and so exported; never inlined, so that the objects that carry a copy call it too */
+__bpf_export void bpf_subprog(int kind, unsigned long long value)
 {
 	struct record *record = bpf_map_lookup_elem(&records, &kind);
 

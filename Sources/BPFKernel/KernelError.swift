@@ -28,6 +28,8 @@ public struct KernelError: Error, Sendable, Equatable {
         public static let verifier = Code(rawValue: "verifier")
         /// Loading failed for another reason.
         public static let load = Code(rawValue: "load")
+        /// The types of an export cannot be written in C.
+        public static let header = Code(rawValue: "header")
         /// A pin could not be made, found or removed.
         public static let pin = Code(rawValue: "pin")
         /// A program could not be attached.

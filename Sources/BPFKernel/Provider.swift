@@ -9,17 +9,21 @@ extension OpenProgram {
     ///
     /// - Throws: ``KernelError`` if the kernel does not give it (that needs CAP_SYS_ADMIN) or it cannot be read.
     public func btf() throws(KernelError) -> BTF? {
-        guard let id = info.btfID else { return nil }
-        let handle: BTFHandle
-        do throws(CallFailure) {
-            handle = BTFHandle(owning: try libbpfPointer { btf__load_from_kernel_by_id(id) })
-        } catch {
-            throw KernelError(.system, "the BTF of program \(info.id) (\(info.name)) cannot be read", error)
-        }
+        guard let bytes = try btfBytes() else { return nil }
         do throws(ObjectError) {
-            return try BTF(bytes: handle.bytes, what: "BTF of program \(info.id) (\(info.name))")
+            return try BTF(bytes: bytes, what: "BTF of program \(info.id) (\(info.name))")
         } catch {
             throw KernelError(.system, "\(error)")
+        }
+    }
+
+    /// The same as it is stored.
+    public func btfBytes() throws(KernelError) -> [UInt8]? {
+        guard let id = info.btfID else { return nil }
+        do throws(CallFailure) {
+            return BTFHandle(owning: try libbpfPointer { btf__load_from_kernel_by_id(id) }).bytes
+        } catch {
+            throw KernelError(.system, "the BTF of program \(info.id) (\(info.name)) cannot be read", error)
         }
     }
 

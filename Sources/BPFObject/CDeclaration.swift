@@ -113,10 +113,57 @@ struct ArgumentTags: Hashable {
     /// The tags as C, e.g. `__arg_nonnull`.
     func words(ofParameter index: Int) -> [String] {
         values(ofParameter: index).map { tag in
-            let parts = tag.split(separator: ":", omittingEmptySubsequences: false)
-            if parts.count == 2, parts[0] == "arg" { return "__arg_" + parts[1] }
-            if parts.count == 3, parts[0] == "arg" { return "__arg_\(parts[1])_of(\"\(parts[2])\")" }
-            return "__attribute__((btf_decl_tag(\"\(tag)\")))"
+            ArgumentMacro(tag: tag)?.use ?? "__attribute__((btf_decl_tag(\"\(tag)\")))"
+        }
+    }
+}
+
+/// The macro that stands for a tag of a parameter: `bpf_helpers.h` and `bpflink.h` have one for each.
+public struct ArgumentMacro: Hashable, Sendable {
+    /// The name with its parameter, if it has one.
+    public let name: String
+    /// What it stands for.
+    public let definition: String
+    /// How a declaration uses it.
+    let use: String
+
+    /// - Parameter tag: e.g. `arg:nonnull`, or `arg:ctx:xdp`; nil if no macro stands for it.
+    init?(tag: String) {
+        let parts = tag.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.first == "arg", parts.dropFirst().allSatisfy({ $0.isIdentifier }) else { return nil }
+        switch parts.count {
+        case 2:
+            name = "__arg_\(parts[1])"
+            use = name
+            definition = "__attribute__((btf_decl_tag(\"\(tag)\")))"
+        case 3:
+            name = "__arg_\(parts[1])_of(type)"
+            use = "__arg_\(parts[1])_of(\"\(parts[2])\")"
+            definition = "__attribute__((btf_decl_tag(\"arg:\(parts[1]):\" type)))"
+        default: return nil
+        }
+    }
+}
+
+extension Prototype {
+    /// The macros that the declaration in C uses.
+    public var macros: [ArgumentMacro] {
+        let tags = ArgumentTags(of: self)
+        return parameters.indices.flatMap { tags.values(ofParameter: $0).compactMap(ArgumentMacro.init(tag:)) }
+    }
+}
+
+extension StringProtocol {
+    /// Whether it is an identifier of C.
+    public var isIdentifier: Bool {
+        guard let first = utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
+        return utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
         }
     }
 }

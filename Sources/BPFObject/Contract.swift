@@ -46,6 +46,9 @@ extension Prototype {
         "sk_reuseport_md", "bpf_sk_lookup", "bpf_nf_ctx",
     ]
 
+    /// Whether programs see their contexts as structs of this name.
+    public static func isContext(named name: String) -> Bool { contexts.contains(name) }
+
     private func isContext(_ id: TypeID) -> Bool {
         guard case .pointer(let target)? = btf[bare(id)]?.content, let type = btf[bare(target)] else { return false }
         return Self.contexts.contains(type.name)

@@ -32,6 +32,11 @@ public struct Object: Sendable {
     /// The section that holds the names of sections.
     let sectionNames: SectionIndex
 
+    /// The type information as it is stored (section `.BTF`).
+    public var btfBytes: [UInt8]? {
+        sections.first { $0.name == ".BTF" && $0.hasContents }.map { Array(bytes[$0.range]) }
+    }
+
     /// Whether the object has no program of its own: it can only be a provider.
     public var isLibrary: Bool { entryPrograms.isEmpty }
 

@@ -66,8 +66,20 @@ private func readObject(_ bytes: [UInt8]) {
             if facts.stack < 0 || !Set(facts.callees).isSubset(of: object.functions.map(\.name)) { fatalError("\(facts)") }
         }
         _ = object.maps()
+        writeHeader(object.exports.map(\.prototype))
         link(object, shares: true)
         link(object, shares: false)
+    } catch {
+        check(error)
+    }
+}
+
+/// The types that a header of the exports would define.
+private func writeHeader(_ functions: [Prototype]) {
+    guard let btf = functions.first?.btf else { return }
+    do throws(ObjectError) {
+        let types = try HeaderTypes(of: functions, in: btf) { $0.hasPrefix("bpf_") }
+        if types.definitions.contains(where: { btf[$0] == nil }) { fatalError("a type to define is not there") }
     } catch {
         check(error)
     }
