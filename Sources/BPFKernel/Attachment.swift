@@ -4,83 +4,50 @@ import CLibbpf
 import Glibc
 import SystemPackage
 
-/// Where loaded programs are to be attached.
-public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
-    /// Wherever each program's section name says.
-    case section
-    /// Programs of a cgroup type: to the cgroup at a path.
-    case cgroup(String)
-    /// XDP programs: to a network interface.
-    case xdp(String)
-
-    /// Reads `section`, `cgroup=PATH` or `xdp=INTERFACE`.
-    ///
-    /// - Returns: nil if the text is none of these.
-    public init?(_ text: String) {
-        if text == "section" {
-            self = .section
-            return
-        }
-        guard let separator = text.firstIndex(of: "=") else { return nil }
-        let value = String(text[text.index(after: separator)...])
-        guard !value.isEmpty else { return nil }
-        switch text[..<separator] {
-        case "cgroup": self = .cgroup(value)
-        case "xdp": self = .xdp(value)
-        default: return nil
-        }
-    }
-
-    public var description: String {
-        switch self {
-        case .section: "section"
-        case .cgroup(let path): "cgroup=\(path)"
-        case .xdp(let interface): "xdp=\(interface)"
-        }
-    }
-
-    /// Whether programs of the type can be attached to such a target; sections say it for themselves.
-    func takes(_ type: ProgramType) -> Bool {
-        switch self {
-        case .section: !AttachTarget.cgroupTypes.contains(type.rawValue) && type.rawValue != BPF_PROG_TYPE_XDP.rawValue
-        case .cgroup: AttachTarget.cgroupTypes.contains(type.rawValue)
-        case .xdp: type.rawValue == BPF_PROG_TYPE_XDP.rawValue
-        }
-    }
-
-    /// Types of programs that are attached to control groups.
-    static let cgroupTypes: Set<UInt32> = Set(
-        [
-            BPF_PROG_TYPE_CGROUP_SKB, BPF_PROG_TYPE_CGROUP_SOCK, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_PROG_TYPE_CGROUP_SOCKOPT,
-            BPF_PROG_TYPE_CGROUP_SYSCTL, BPF_PROG_TYPE_CGROUP_DEVICE, BPF_PROG_TYPE_SOCK_OPS,
-        ].map(\.rawValue))
-}
-
-/// One attachment of one program (a `bpf_link`); it lasts as long as this value, or as its pin.
+/// One attachment of one program (a `bpf_link`), or of a map of functions; it lasts as long as this value, or as its pin.
 public final class Attachment: @unchecked Sendable {
+    /// What the kernel knows the attachment by.
+    enum Handle {
+        /// libbpf's `struct bpf_link`, for what has to be undone by it.
+        case link(OpaquePointer)
+        /// The descriptor of a link, which is all that there is to it.
+        case descriptor(CInt)
+        /// libbpf's `struct bpf_link` of a map of functions, whose descriptor is the map's and libbpf's.
+        case structOps(OpaquePointer)
+    }
+
     /// Where the program is attached, in words.
     public let place: String
-    private let pointer: OpaquePointer
+    private let handle: Handle
     private var isPinned = false
 
-    init(owning pointer: OpaquePointer, place: String) {
-        self.pointer = pointer
+    init(owning handle: Handle, place: String) {
+        self.handle = handle
         self.place = place
     }
 
     deinit {
-        guard isPinned else {
+        switch handle {
+        case .descriptor(let number): close(number)
+        case .link(let pointer) where isPinned:
+            // libbpf would disable a link's perf event along with its own handle; disconnected, it does not even close the link.
+            let own = descriptor
+            bpf_link__disconnect(pointer)
             bpf_link__destroy(pointer)
-            return
+            close(own)
+        case .structOps(let pointer) where isPinned:
+            bpf_link__disconnect(pointer)
+            bpf_link__destroy(pointer)
+        case .link(let pointer), .structOps(let pointer): bpf_link__destroy(pointer)
         }
-        // libbpf would disable a link's perf event along with its own handle; disconnected, it does not even close the link.
-        let own = descriptor
-        bpf_link__disconnect(pointer)
-        bpf_link__destroy(pointer)
-        close(own)
     }
 
-    var descriptor: CInt { bpf_link__fd(pointer) }
+    var descriptor: CInt {
+        switch handle {
+        case .link(let pointer), .structOps(let pointer): bpf_link__fd(pointer)
+        case .descriptor(let number): number
+        }
+    }
 
     /// Leaves the attachment to its pin.
     func markPinned() {
@@ -96,100 +63,80 @@ struct Attacher {
     /// Whether bpflink loaded the program itself; libbpf has lost the section's rules then.
     let isInterposed: Bool
 
-    /// - Throws: ``KernelError`` with code `attach`.
-    func attach(to target: AttachTarget) throws(KernelError) -> Attachment {
+    /// - Returns: one attachment, or one per CPU.
+    /// - Throws: ``KernelError`` with code `attach`; nothing stays attached then.
+    func attach(to target: AttachTarget) throws(KernelError) -> [Attachment] {
         do throws(CallFailure) {
-            switch target {
-            case .section:
-                let pointer = try isInterposed ? bySectionName() : libbpfPointer { bpf_program__attach(program) }
-                return Attachment(owning: pointer, place: section)
-            case .cgroup(let path):
-                let directory = AnyDescriptor(
-                    owning: try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
-                let pointer = try libbpfPointer { bpf_program__attach_cgroup(program, directory.number) }
-                return Attachment(owning: pointer, place: target.description)
-            case .xdp(let interface):
-                let index = if_nametoindex(interface)
-                guard index != 0 else { throw CallFailure(errno: Errno(rawValue: errno), log: []) }
-                let pointer = try libbpfPointer { bpf_program__attach_xdp(program, CInt(index)) }
-                return Attachment(owning: pointer, place: target.description)
-            }
+            if case .perfEvent(let event) = target { return try toEveryCPU(event) }
+            let place = target == .section ? section : target.description
+            return [Attachment(owning: try handle(for: target), place: place)]
         } catch {
             let place = target == .section ? "by its section `\(section)`" : "to \(target)"
-            throw KernelError(.attach, "`\(name)` cannot be attached \(place)", error)
+            throw KernelError(.attach, "`\(name)` cannot be attached \(place)", error, notes: error.lastWords)
         }
     }
 
-    /// The section names that say where to attach (libbpf's documentation, "Program Types and ELF Sections").
-    private func bySectionName() throws(CallFailure) -> OpaquePointer {
-        let parts = section.split(separator: "/", maxSplits: 1).map(String.init)
-        let target = parts.count > 1 ? parts[1] : ""
-        var kind = parts.first ?? ""
-        if kind.hasSuffix(".s") { kind.removeLast(2) }
-        switch kind {
-        case "kprobe", "kretprobe":
-            let pieces = target.split(separator: "+", maxSplits: 1)
-            var options = bpf_kprobe_opts()
-            clearOptions(&options)
-            options.sz = MemoryLayout<bpf_kprobe_opts>.size
-            options.retprobe = kind == "kretprobe"
-            options.offset = pieces.count > 1 ? Self.number(pieces[1]) ?? 0 : 0
-            let function = String(pieces.first ?? "")
-            return try libbpfPointer { bpf_program__attach_kprobe_opts(program, function, &options) }
-        case "kprobe.multi", "kretprobe.multi":
-            var options = bpf_kprobe_multi_opts()
-            clearOptions(&options)
-            options.sz = MemoryLayout<bpf_kprobe_multi_opts>.size
-            options.retprobe = kind == "kretprobe.multi"
-            return try libbpfPointer { bpf_program__attach_kprobe_multi_opts(program, target, &options) }
-        case "uprobe", "uretprobe":
-            let pieces = target.split(separator: ":", maxSplits: 1).map(String.init)
-            guard pieces.count == 2 else { break }
-            return try byUserFunction(pieces[1], in: pieces[0], isReturn: kind == "uretprobe")
-        case "usdt":
-            let pieces = target.split(separator: ":").map(String.init)
-            guard pieces.count == 3 else { break }
-            return try libbpfPointer { bpf_program__attach_usdt(program, -1, pieces[0], pieces[1], pieces[2], nil) }
-        case "ksyscall", "kretsyscall":
-            var options = bpf_ksyscall_opts()
-            clearOptions(&options)
-            options.sz = MemoryLayout<bpf_ksyscall_opts>.size
-            options.retprobe = kind == "kretsyscall"
-            return try libbpfPointer { bpf_program__attach_ksyscall(program, target, &options) }
-        case "tracepoint", "tp":
-            let pieces = target.split(separator: "/", maxSplits: 1).map(String.init)
-            guard pieces.count == 2 else { break }
-            return try libbpfPointer { bpf_program__attach_tracepoint(program, pieces[0], pieces[1]) }
-        case "raw_tracepoint", "raw_tp", "raw_tracepoint.w", "raw_tp.w":
-            return try libbpfPointer { bpf_program__attach_raw_tracepoint(program, target) }
-        case "fentry", "fexit", "fmod_ret", "tp_btf":
-            return try libbpfPointer { bpf_program__attach_trace(program) }
-        case "lsm":
-            return try libbpfPointer { bpf_program__attach_lsm(program) }
-        case "iter":
-            return try libbpfPointer { bpf_program__attach_iter(program, nil) }
-        default: break
+    private func handle(for target: AttachTarget) throws(CallFailure) -> Attachment.Handle {
+        switch target {
+        case .section:
+            return .link(try isInterposed ? bySectionName() : libbpfPointer { bpf_program__attach(program) })
+        case .cgroup(let path):
+            let directory = AnyDescriptor(owning: try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+            return .link(try libbpfPointer { bpf_program__attach_cgroup(program, directory.number) })
+        case .xdp(let interface):
+            let index = try Self.index(of: interface)
+            return .link(try libbpfPointer { bpf_program__attach_xdp(program, index) })
+        case .ingress(let interface): return try toTrafficControl(of: interface, Self.tcxIngress)
+        case .egress(let interface): return try toTrafficControl(of: interface, Self.tcxEgress)
+        case .netns(let path):
+            let namespace = AnyDescriptor(owning: try systemCall { open(path, O_RDONLY | O_CLOEXEC) })
+            return .link(try libbpfPointer { bpf_program__attach_netns(program, namespace.number) })
+        case .perfEvent: throw CallFailure(errno: .notSupported, log: [])
         }
-        throw CallFailure(errno: .notSupported, log: ["the section name does not say where to attach"])
     }
 
-    /// - Parameter place: a function, or `function+offset`.
-    private func byUserFunction(_ place: String, in binary: String, isReturn: Bool) throws(CallFailure) -> OpaquePointer {
-        let pieces = place.split(separator: "+", maxSplits: 1)
-        let offset = pieces.count > 1 ? Self.number(pieces[1]) ?? 0 : 0
-        var options = bpf_uprobe_opts()
-        clearOptions(&options)
-        options.sz = MemoryLayout<bpf_uprobe_opts>.size
-        options.retprobe = isReturn
-        return try libbpfPointer {
-            String(pieces.first ?? "").withCString { function in
-                options.func_name = function
-                return bpf_program__attach_uprobe_opts(program, -1, binary, offset, &options)
+    private static func index(of interface: String) throws(CallFailure) -> CInt {
+        let index = if_nametoindex(interface)
+        let error = Errno(rawValue: errno)
+        guard index != 0 else { throw CallFailure(errno: error, log: []) }
+        return CInt(index)
+    }
+
+    /// BPF_TCX_INGRESS and BPF_TCX_EGRESS of include/uapi/linux/bpf.h, which libbpf 1.1 does not name but passes on.
+    private static let tcxIngress: UInt32 = 46
+    private static let tcxEgress: UInt32 = 47
+
+    private func toTrafficControl(of interface: String, _ place: UInt32) throws(CallFailure) -> Attachment.Handle {
+        let index = try Self.index(of: interface)
+        do throws(CallFailure) {
+            return .descriptor(
+                try libbpfCall { bpf_link_create(bpf_program__fd(program), index, bpf_attach_type(place), nil) })
+        } catch {
+            guard error.errno == .invalidArgument else { throw error }
+            throw CallFailure(errno: error.errno, log: ["links of programs to traffic control take Linux 6.6 or newer"])
+        }
+    }
+
+    /// Attaches to an event of every CPU that is there.
+    private func toEveryCPU(_ event: AttachTarget.PerfEvent) throws(CallFailure) -> [Attachment] {
+        var attachments: [Attachment] = []
+        for cpu in 0..<(try libbpfCall { libbpf_num_possible_cpus() }) {
+            let counter: CInt
+            do throws(CallFailure) {
+                counter = try systemCall { clibbpf_software_event(event.event, event.frequency, cpu) }
+            } catch {
+                // A CPU that could be there and is not.
+                if [ENXIO, ENODEV].contains(error.errno.rawValue) { continue }
+                throw error
+            }
+            do throws(CallFailure) {
+                let link = try libbpfPointer { bpf_program__attach_perf_event(program, counter) }
+                attachments.append(Attachment(owning: .link(link), place: "perf_event=\(event) of CPU \(cpu)"))
+            } catch {
+                close(counter)
+                throw error
             }
         }
-    }
-
-    private static func number(_ text: Substring) -> Int? {
-        text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
+        return attachments
     }
 }

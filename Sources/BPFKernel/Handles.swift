@@ -33,9 +33,13 @@ typealias AnyDescriptor = Descriptor<AnyKind>
 /// The single owner of libbpf's `struct bpf_object`: the maps and programs of one ELF file.
 struct ObjectHandle: ~Copyable {
     let pointer: OpaquePointer
+    /// Where libbpf will pin maps by their names that are not pinned there yet.
+    let newMapPins: [String]
 
     init(owning pointer: OpaquePointer) {
         self.pointer = pointer
+        newMapPins = Self.maps(of: pointer).compactMap { bpf_map__pin_path($0).map { String(cString: $0) } }
+            .filter { !PinPath.exists($0) }
     }
 
     deinit {
@@ -52,7 +56,9 @@ struct ObjectHandle: ~Copyable {
     }
 
     /// The object's maps, those that libbpf makes for data sections included.
-    var maps: [OpaquePointer] {
+    var maps: [OpaquePointer] { Self.maps(of: pointer) }
+
+    private static func maps(of pointer: OpaquePointer) -> [OpaquePointer] {
         var maps: [OpaquePointer] = []
         while let next = bpf_object__next_map(pointer, maps.last) {
             maps.append(next)

@@ -26,7 +26,7 @@ public struct LoadOptions: Sendable {
     /// The privileged actions of loading programs of these types with these options.
     func actions(loading types: [ProgramType]) -> [PrivilegedAction] {
         types.map(PrivilegedAction.load)
-            + types.filter { type in attach.contains { $0 != .section && $0.takes(type) } }
+            + types.filter { type in attach.contains { $0.isOfNetwork && $0.takes(type, section: "") } }
             .map(PrivilegedAction.attachToNetwork)
     }
 }

@@ -3,6 +3,7 @@
 public import BPFLinker
 import BPFObject
 import CLibbpf
+import Glibc
 import Synchronization
 
 /// A program of a loaded object.
@@ -32,9 +33,11 @@ public struct LoadedAttachment: Sendable {
 }
 
 /// A map of a loaded object.
-public struct LoadedMap: Sendable, Hashable {
+public struct LoadedMap: Sendable {
     public var name: String
     public var id: UInt32
+    /// Where it is attached, if it is a map of functions (`struct_ops`).
+    public var attachment: LoadedAttachment?
 }
 
 /// Everything that loading an object made. It goes away with this value, but for what is pinned or was passed on.
@@ -43,7 +46,7 @@ public final class LoadedObject: @unchecked Sendable {
     public let plan: LinkPlan
     /// In the order of loading: what is shared comes first.
     public private(set) var programs: [LoadedProgram]
-    public let maps: [LoadedMap]
+    public private(set) var maps: [LoadedMap]
     /// The verifier's logs, if they were asked for.
     public let logs: [VerifierLog]
     private let object: ObjectHandle
@@ -96,7 +99,7 @@ public final class LoadedObject: @unchecked Sendable {
     func attach(to targets: [AttachTarget]) throws(KernelError) {
         guard !targets.isEmpty else { return }
         for target in targets where target != .section {
-            guard programs.contains(where: { target.takes($0.info.type) }) else {
+            guard programs.contains(where: { target.takes($0.info.type, section: $0.section) }) else {
                 throw KernelError(.attach, "no program of the object can be attached to `\(target)`", notes: typeNotes)
             }
         }
@@ -104,15 +107,35 @@ public final class LoadedObject: @unchecked Sendable {
             let program = programs[index]
             let attacher = Attacher(
                 program: pointers[index], name: program.name, section: program.section, isInterposed: isInterposed)
-            let fitting = targets.filter { $0.takes(program.info.type) }
+            let fitting = targets.filter { $0.takes(program.info.type, section: program.section) }
             guard !fitting.isEmpty else {
                 throw KernelError(
                     .attach, "nothing says where to attach `\(program.name)` (\(program.info.type))", notes: typeNotes,
-                    help: ["targets: `--attach` for what section names say, `--attach=cgroup=PATH`, `--attach=xdp=INTERFACE`"])
+                    help: [AttachTarget.help])
             }
+            // A map of functions is attached, not each of them.
+            if program.info.type.rawValue == BPF_PROG_TYPE_STRUCT_OPS.rawValue { continue }
             for target in fitting {
-                let attachment = try attacher.attach(to: target)
-                programs[index].attachments.append(LoadedAttachment(place: attachment.place, attachment: attachment))
+                programs[index].attachments += try attacher.attach(to: target).map {
+                    LoadedAttachment(place: $0.place, attachment: $0)
+                }
+            }
+        }
+        if targets.contains(.section) { try attachMaps() }
+    }
+
+    /// Hands the maps of functions to the kernel.
+    private func attachMaps() throws(KernelError) {
+        for pointer in object.maps where bpf_map__fd(pointer) >= 0 && bpf_map__type(pointer) == BPF_MAP_TYPE_STRUCT_OPS {
+            let name = String(cString: bpf_map__name(pointer))
+            do throws(CallFailure) {
+                let link = try libbpfPointer { bpf_map__attach_struct_ops(pointer) }
+                let attachment = Attachment(owning: .structOps(link), place: "struct_ops")
+                for index in maps.indices where maps[index].name == name {
+                    maps[index].attachment = LoadedAttachment(place: attachment.place, attachment: attachment)
+                }
+            } catch {
+                throw KernelError(.attach, "the functions of `\(name)` cannot be attached", error, notes: error.lastWords)
             }
         }
     }
@@ -121,9 +144,14 @@ public final class LoadedObject: @unchecked Sendable {
         programs.map { "`\($0.name)` is a \($0.info.type) program (section \($0.section))" }
     }
 
+    /// Removes what outlives this value although nobody asked for it: pins that libbpf made of maps, by their names.
+    func removeNewMapPins() {
+        for path in object.newMapPins { unlink(path) }
+    }
+
     /// Pins every program, and its attachments beside it.
     ///
-    /// - Parameter paths: by program.
+    /// - Parameter paths: by program, and by map of functions, whose pin is that of its attachment.
     func pin(at paths: [String: String]) throws(KernelError) {
         var pins = PinTransaction()
         for index in programs.indices {
@@ -137,9 +165,12 @@ public final class LoadedObject: @unchecked Sendable {
                 programs[index].attachments[number].pin = linkPath
             }
         }
-        pins.keep()
-        for program in programs {
-            for attachment in program.attachments { attachment.attachment.markPinned() }
+        for index in maps.indices {
+            guard let attachment = maps[index].attachment?.attachment, let path = paths[maps[index].name] else { continue }
+            try pins.pin(attachment.descriptor, at: path)
+            maps[index].attachment?.pin = path
         }
+        pins.keep()
+        for attachment in programs.flatMap(\.attachments) + maps.compactMap(\.attachment) { attachment.attachment.markPinned() }
     }
 }

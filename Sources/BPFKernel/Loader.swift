@@ -54,12 +54,19 @@ public enum Loader {
         try check(plan, options: options)
         LibbpfLog.keepsDebugMessages.withLock { $0 = options.debug }
 
-        let pins = options.pin.map { PinPath.layout($0, programs: plan.programNames) } ?? [:]
-        try PinPath.prepare(pins.values.sorted(), mounts: options.mounts)
+        let names = plan.programNames + (options.attach.contains(.section) ? plan.object.structOpsNames : [])
+        let pins = options.pin.map { PinPath.layout($0, programs: names) } ?? [:]
+        let links = options.attach.isEmpty ? [] : pins.values.map { PinPath.link(of: $0, number: 0) }
+        try PinPath.prepare(pins.values.sorted() + links.sorted(), mounts: options.mounts)
 
         let loaded = try programs(of: plan, providers: providers, options: options)
-        try loaded.attach(to: options.attach)
-        if !pins.isEmpty { try loaded.pin(at: pins) }
+        do throws(KernelError) {
+            try loaded.attach(to: options.attach)
+            if !pins.isEmpty { try loaded.pin(at: pins) }
+        } catch {
+            loaded.removeNewMapPins()
+            throw error
+        }
         return loaded
     }
 
@@ -210,6 +217,12 @@ extension LinkPlan {
 }
 
 extension Object {
+    /// The names of the object's maps of functions (libbpf's section `.struct_ops`).
+    var structOpsNames: [String] {
+        guard let section = sections.firstIndex(where: { $0.name == ".struct_ops" }) else { return [] }
+        return symbols.filter { $0.kind == .object && Int($0.sectionNumber) == section }.map(\.name)
+    }
+
     /// The file's name without directories and extensions, as libbpf would call the object.
     var baseName: String {
         let file = name.split(separator: "/").last ?? "object"

@@ -8,8 +8,10 @@ import SystemPackage
 ///
 /// `--pin PATH` of an object with one program pins it at PATH, or at PATH/PROGRAM if PATH is a directory. An object with
 /// several programs gets the directory PATH with one pin per program, named as the program; what they share is a program, too,
-/// named as the object's file. The attachments of a program are
-/// pinned beside it as PROGRAM_link, PROGRAM_link_2, …
+/// named as the object's file. The attachments of a program are pinned beside it as PROGRAM_link, PROGRAM_link_2, … A map of
+/// functions (`struct_ops`) that is attached is pinned like a program, as what it is named; its pin is that of the attachment.
+///
+/// Names and what they hold are all there is: whoever has the directory can undo it. A pin is never written over.
 enum PinPath {
     /// BPF_FS_MAGIC of include/uapi/linux/magic.h.
     private static let fileSystemMagic = 0xcafe_4a11
@@ -43,9 +45,22 @@ enum PinPath {
             }
             if exists(path) {
                 throw KernelError(
-                    .pin, "\(path) exists already", errno: .fileExists,
+                    .pin, "\(path) exists already", errno: .fileExists, notes: holder(of: path).map { [$0] } ?? [],
                     help: ["`bpflink unload \(path)` removes a pin; `--pin` takes another path"])
             }
+        }
+    }
+
+    /// What is at a path, in words; nil if that cannot be told.
+    private static func holder(of path: String) -> String? {
+        if isDirectory(path) { return "it is a directory" }
+        switch PinIndex.object(pinnedAt: path) {
+        case .program(let id):
+            let program = try? OpenProgram.open(.id(id))
+            return "it holds program \(id)" + (program.map { " (\($0.info.type) \($0.info.name))" } ?? "")
+        case .map(let id): return "it holds map \(id)"
+        case .link(let id, let program): return "it holds attachment \(id)" + (program == 0 ? "" : " of program \(program)")
+        case nil: return nil
         }
     }
 

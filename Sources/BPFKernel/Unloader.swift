@@ -4,7 +4,7 @@ import CLibbpf
 import Glibc
 import SystemPackage
 
-/// What removing a pin did.
+/// A program that is unpinned, and what keeps it loaded nevertheless.
 public struct Unloaded: Sendable {
     /// The pin of the program.
     public var pin: String
@@ -12,64 +12,131 @@ public struct Unloaded: Sendable {
     public var name: String
     /// The pins of its attachments, removed first.
     public var linkPins: [String]
-    /// Loaded programs that import from it, those left out that were unpinned with it: as long as one of them lives, so does
+    /// Loaded programs that import from it, those left out that are unpinned with it: as long as one of them lives, so does
     /// the program.
     public var importers: [Importer]
+    /// Other pins of the program, and of attachments of it.
+    public var otherPins: [String]
+    /// Processes that hold it or an attachment of it.
+    public var processes: [ProcessHolder]
+    /// Pins of maps that it uses; libbpf pins a map by its name if the object asks for that, for others to find.
+    public var mapPins: [String]
 
     public struct Importer: Sendable, Hashable {
         public var id: UInt32
         public var name: String
         public var type: ProgramType
+        /// Where it, or an attachment of it, is pinned.
+        public var pins: [String]
+        public var processes: [ProcessHolder]
     }
 }
 
-/// Removes what ``Loader`` pinned.
+/// Undoes what ``Loader`` pinned.
 public enum Unloader {
-    /// Removes a program's pin and the pins of its attachments; of a directory made by `--pin`, all of them and the directory.
-    ///
-    /// - Throws: ``KernelError`` if the path is no such pin or directory; nothing is removed then.
-    public static func unload(_ path: String) throws(KernelError) -> [Unloaded] {
-        let path = PinPath.trimmed(path)
-        guard PinPath.exists(path) else { throw KernelError(.notFound, "nothing is pinned at \(path)") }
-        let isDirectory = PinPath.isDirectory(path)
-        let pins = isDirectory ? try PinPath.entries(of: path).map { "\(path)/\($0)" } : [path]
-        let links = isDirectory ? pins.filter { isLink($0) } : try linkPins(of: path)
-        let programPins = pins.filter { !links.contains($0) }
-        if isDirectory, programPins.isEmpty {
-            throw KernelError(.pin, "\(path) holds no pinned program", help: ["`rmdir` removes an empty directory"])
-        }
+    /// What there is to do, found out before anything is done.
+    public struct Plan: Sendable {
+        /// The programs, importers before their providers.
+        public let programs: [Unloaded]
+        /// Maps of functions that are detached and unpinned (`struct_ops`).
+        public let structOps: [String]
+        /// Directories that are removed when they are empty.
+        public let directories: [String]
+        /// Maps whose pins are removed, too.
+        public let maps: [String]
 
-        var programs: [(pin: String, program: OpenProgram)] = []
-        for pin in programPins {
-            do throws(KernelError) {
-                programs.append((pin, try OpenProgram.open(pin: pin)))
-            } catch {
-                guard isDirectory else { throw error }
-                throw KernelError(.pin, "\(path) is not a directory that `--pin` made", notes: [error.message] + error.notes)
+        /// Does it: attachments first, so that nothing runs any more; then programs, importers before providers; then maps and
+        /// directories.
+        ///
+        /// - Throws: ``KernelError`` with code `pin` at the first pin that cannot be removed.
+        public func run() throws(KernelError) {
+            for pin in programs.flatMap(\.linkPins) { try Unloader.remove(pin) }
+            for pin in structOps { try Unloader.detach(pin) }
+            for program in programs { try Unloader.remove(program.pin) }
+            for pin in maps { try Unloader.remove(pin) }
+            for directory in directories {
+                do throws(CallFailure) {
+                    _ = try systemCall { rmdir(directory) }
+                } catch {
+                    throw KernelError(.pin, "\(directory) cannot be removed", error)
+                }
             }
-        }
-        let importers = try importersByProvider(of: programs.map(\.program))
-
-        for pin in links { try remove(pin) }
-        for (pin, _) in programs { try remove(pin) }
-        if isDirectory {
-            do throws(CallFailure) {
-                _ = try systemCall { rmdir(path) }
-            } catch {
-                throw KernelError(.pin, "\(path) cannot be removed", error)
-            }
-        }
-        return programs.map { pin, program in
-            Unloaded(
-                pin: pin, id: program.info.id, name: program.info.name, linkPins: links.filter { isLink($0, of: pin) },
-                importers: importers[program.info.id] ?? [])
         }
     }
 
-    private static func linkPins(of path: String) throws(KernelError) -> [String] {
-        let directory = PinPath.parent(of: path)
-        return try PinPath.entries(of: directory).map { directory == "/" ? "/\($0)" : "\(directory)/\($0)" }
-            .filter { isLink($0, of: path) && isLink($0) }
+    /// Removes a program's pin and the pins of its attachments; of a directory made by `--pin`, all of them and the directory.
+    ///
+    /// - Throws: ``KernelError`` if the path is no such pin or directory; nothing is removed then.
+    @discardableResult
+    public static func unload(_ path: String) throws(KernelError) -> [Unloaded] {
+        let plan = try plan([path])
+        try plan.run()
+        return plan.programs
+    }
+
+    /// Finds out what removing pins means.
+    ///
+    /// - Parameters:
+    ///   - paths: pinned programs, whose attachments go with them, and directories that `--pin` made.
+    ///   - maps: whether pins of maps go, too, that only the programs use.
+    /// - Throws: ``KernelError`` if a path is no such pin or directory.
+    public static func plan(_ paths: [String], maps: Bool = false) throws(KernelError) -> Plan {
+        var found = Found()
+        for path in paths { try found.add(PinPath.trimmed(path)) }
+        let programs = found.programs.sorted { $0.program.info.id > $1.program.info.id }
+        let surroundings = try Surroundings(of: programs.map(\.program), without: found.all)
+        let unloaded = programs.map { pin, program in
+            Unloaded(
+                pin: pin, id: program.info.id, name: program.info.name, linkPins: found.links.filter { isLink($0, of: pin) },
+                importers: surroundings.importers[program.info.id] ?? [],
+                otherPins: surroundings.pins(of: program.info.id),
+                processes: surroundings.processes.holders(ofProgram: program.info.id),
+                mapPins: program.info.mapIDs.flatMap(surroundings.index.pins(ofMap:)).filter { !found.all.contains($0) })
+        }
+        return Plan(
+            programs: unloaded, structOps: found.structOps, directories: found.directories,
+            maps: maps ? try surroundings.mapsOfNobodyElse(unloaded.flatMap(\.mapPins)) : [])
+    }
+
+    /// What lies at the paths.
+    private struct Found {
+        var programs: [(pin: String, program: OpenProgram)] = []
+        var links: [String] = []
+        var structOps: [String] = []
+        var directories: [String] = []
+        var all: Set<String> { Set(programs.map(\.pin) + links + structOps) }
+
+        mutating func add(_ path: String) throws(KernelError) {
+            guard PinPath.exists(path) else { throw KernelError(.notFound, "nothing is pinned at \(path)") }
+            guard PinPath.isDirectory(path) else {
+                programs.append((path, try OpenProgram.open(pin: path)))
+                let directory = PinPath.parent(of: path)
+                links += try PinPath.entries(of: directory).map { directory == "/" ? "/\($0)" : "\(directory)/\($0)" }
+                    .filter { isLink($0, of: path) && isLinkPin($0) }
+                return
+            }
+            let before = programs.count
+            for pin in try PinPath.entries(of: path).map({ "\(path)/\($0)" }) { try add(pin, of: path) }
+            if programs.count == before {
+                throw KernelError(.pin, "\(path) holds no pinned program", help: ["`rmdir` removes an empty directory"])
+            }
+            directories.append(path)
+        }
+
+        private mutating func add(_ pin: String, of directory: String) throws(KernelError) {
+            let object = PinIndex.object(pinnedAt: pin)
+            switch object {
+            case .link: links.append(pin)
+            case .map(let id) where isStructOps(id): structOps.append(pin)
+            default:
+                do throws(KernelError) {
+                    programs.append((pin, try OpenProgram.open(pin: pin)))
+                } catch {
+                    throw KernelError(
+                        .pin, "\(directory) is not a directory that `--pin` made", notes: [error.message] + error.notes)
+                }
+            }
+        }
     }
 
     /// Whether the name is one that ``PinPath`` gives to the attachments of a program.
@@ -79,27 +146,36 @@ public enum Unloader {
         return rest.isEmpty || (rest.first == "_" && Int(rest.dropFirst()) != nil)
     }
 
-    /// Whether a bpf_link is pinned at the path.
-    private static func isLink(_ path: String) -> Bool {
-        guard let number = try? libbpfCall({ bpf_obj_get(path) }) else { return false }
-        let descriptor = AnyDescriptor(owning: number)
-        // `bpf_link_new_fd()` in kernel/bpf/syscall.c.
-        return (try? OpenProgram.kind(of: descriptor.number)) == "anon_inode:bpf-link"
+    private static func isLinkPin(_ path: String) -> Bool {
+        if case .link? = PinIndex.object(pinnedAt: path) { return true }
+        return false
     }
 
-    private static func importersByProvider(of programs: [OpenProgram]) throws(KernelError) -> [UInt32: [Unloaded.Importer]] {
-        // Only a program with exports can have importers; others need no look at the whole system.
-        guard programs.contains(where: { !$0.info.exports.isEmpty }) else { return [:] }
-        try Capabilities.ofThisProcess().check([.lookUp])
-        var importers: [UInt32: [Unloaded.Importer]] = [:]
-        let own = Set(programs.map(\.info.id))
-        for program in try OpenProgram.all() where !own.contains(program.info.id) {
-            for provider in Set(program.info.imports.map(\.programID)) {
-                importers[provider, default: []].append(
-                    .init(id: program.info.id, name: program.info.name, type: program.info.type))
+    private static func isStructOps(_ map: UInt32) -> Bool {
+        guard let number = try? libbpfCall({ bpf_map_get_fd_by_id(map) }) else { return false }
+        let descriptor = AnyDescriptor(owning: number)
+        var info = bpf_map_info()
+        var size = UInt32(MemoryLayout<bpf_map_info>.size)
+        guard bpf_obj_get_info_by_fd(descriptor.number, &info, &size) == 0 else { return false }
+        return info.type == BPF_MAP_TYPE_STRUCT_OPS.rawValue
+    }
+
+    /// Takes a map of functions out of use (`bpf_struct_ops_map_delete_elem()` in kernel/bpf/bpf_struct_ops.c) and unpins it.
+    private static func detach(_ pin: String) throws(KernelError) {
+        do throws(CallFailure) {
+            let map = AnyDescriptor(owning: try libbpfCall { bpf_obj_get(pin) })
+            var key: UInt32 = 0
+            do throws(CallFailure) {
+                let number = map.number
+                try libbpfCall { bpf_map_delete_elem(number, &key) }
+            } catch {
+                // Out of use already.
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
             }
+        } catch {
+            throw KernelError(.pin, "the functions pinned at \(pin) cannot be detached", error)
         }
-        return importers
+        try remove(pin)
     }
 
     private static func remove(_ pin: String) throws(KernelError) {
@@ -107,6 +183,50 @@ public enum Unloader {
             _ = try systemCall { unlink(pin) }
         } catch {
             throw KernelError(.pin, "the pin \(pin) cannot be removed", error)
+        }
+    }
+}
+
+/// What else there is around programs that are unpinned.
+private struct Surroundings {
+    let index = PinIndex.read()
+    let processes = ProcessHolders.read()
+    /// By provider.
+    private(set) var importers: [UInt32: [Unloaded.Importer]] = [:]
+    /// The pins that are removed.
+    private let removed: Set<String>
+    private let own: Set<UInt32>
+
+    init(of programs: [OpenProgram], without removed: Set<String>) throws(KernelError) {
+        self.removed = removed
+        own = Set(programs.map(\.info.id))
+        // Only a program with exports can have importers; others need no look at the whole system.
+        guard programs.contains(where: { !$0.info.exports.isEmpty }) else { return }
+        try Capabilities.ofThisProcess().check([.lookUp])
+        for program in try OpenProgram.all() where !own.contains(program.info.id) {
+            let info = program.info
+            for provider in Set(info.imports.map(\.programID)) where own.contains(provider) {
+                importers[provider, default: []].append(
+                    .init(
+                        id: info.id, name: info.name, type: info.type, pins: pins(of: info.id),
+                        processes: processes.holders(ofProgram: info.id)))
+            }
+        }
+    }
+
+    /// Where a program, or an attachment of it, stays pinned.
+    func pins(of program: UInt32) -> [String] {
+        (index.pins(ofProgram: program) + index.links(ofProgram: program)).filter { !removed.contains($0) }
+    }
+
+    /// Those of the pins whose maps no other program uses.
+    func mapsOfNobodyElse(_ pins: [String]) throws(KernelError) -> [String] {
+        guard !pins.isEmpty else { return [] }
+        try Capabilities.ofThisProcess().check([.lookUp])
+        let used = Set(try OpenProgram.all().filter { !own.contains($0.info.id) }.flatMap(\.info.mapIDs))
+        return Set(pins).sorted().filter { pin in
+            if case .map(let id)? = PinIndex.object(pinnedAt: pin) { return !used.contains(id) }
+            return false
         }
     }
 }

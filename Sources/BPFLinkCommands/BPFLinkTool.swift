@@ -11,7 +11,9 @@ public struct BPFLinkTool: ParsableCommand {
         abstract: "Link, load and inspect BPF programs that call functions of other loaded programs by FD and name.",
         discussion: "Exit status: 0 done, 1 the link or load failed, 64 wrong usage; with --exec, the command's.",
         version: "bpflink \(Version.number)\nlibbpf \(Version.libbpf)",
-        subcommands: [LoadCommand.self, InspectCommand.self, HeaderCommand.self, ListCommand.self, UnloadCommand.self])
+        subcommands: [
+            LoadCommand.self, InspectCommand.self, HeaderCommand.self, ListCommand.self, TreeCommand.self, UnloadCommand.self,
+        ])
 
     public init() {}
 

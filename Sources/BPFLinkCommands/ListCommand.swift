@@ -18,37 +18,15 @@ public struct ListCommand: ParsableCommand {
 
     public func run() throws {
         try common.report {
-            try Capabilities.ofThisProcess().check([.lookUp])
-            var names = ImportNames()
+            let graph = try ProgramGraph.read(all: all)
             var lines: [String] = []
-            var values: [JSONValue] = []
-            for program in try OpenProgram.all() {
-                let info = program.info
-                guard all || !info.exports.isEmpty || !info.imports.isEmpty else { continue }
-                let exports = try program.exports()
-                let imports = try names.imports(of: info)
-                lines.append("\(info.id): \(info.type) \(info.name.isEmpty ? "(unnamed)" : info.name), tag \(info.tag)")
-                lines += exports.map { "  exports \($0.prototype)" }
-                lines += imports.map { "  imports \($0.function ?? "(unknown)") from id \($0.providerID) (\($0.providerName))" }
-                values.append(Self.json(info, exports, imports))
+            for node in graph.nodes {
+                lines.append("\(node.title), tag \(node.info.tag)")
+                lines += node.exports.map { "  exports \($0.prototype)" }
+                lines += node.imports.map { "  imports \($0.function ?? "(unknown)") from id \($0.providerID) (\($0.providerName))" }
+                lines += node.placeLines.map { "  \($0)" }
             }
-            return Report(text: lines.joined(separator: "\n"), json: .object(["programs": .array(values)]))
+            return Report(text: lines.joined(separator: "\n"), json: .object(["programs": .array(graph.nodes.map(\.json))]))
         }
-    }
-
-    private static func json(_ info: ProgramInfo, _ exports: [ProviderExport], _ imports: [ProgramImport]) -> JSONValue {
-        .object([
-            "id": .integer(info.id), "name": .string(info.name), "type": .string("\(info.type)"), "tag": .string(info.tag),
-            "maps": .array(info.mapIDs.map { .integer($0) }), "verified_insns": .integer(info.verifiedInstructions),
-            "jited_bytes": .integer(info.jitedLength),
-            "exports": .array(exports.map { LoadCommand.json(for: $0.name, $0.prototype) }),
-            "imports": .array(
-                imports.map {
-                    .object([
-                        "name": $0.function.map(JSONValue.string) ?? .null,
-                        "provider": .object(["id": .integer($0.providerID), "name": .string($0.providerName)]),
-                    ])
-                }),
-        ])
     }
 }

@@ -63,7 +63,8 @@ public struct LoadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Attach where section names say, or to cgroup=PATH, or to xdp=INTERFACE.", valueName: "target"))
+            "Attach where section names say; or to cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, egress=INTERFACE, netns=PATH, perf_event=EVENT[@HZ].",
+            valueName: "target"))
     var attach: [AttachTarget] = []
 
     @Flag(name: [.customShort("n"), .customLong("nomount")], help: "Do not mount the BPF file system if it is not there.")

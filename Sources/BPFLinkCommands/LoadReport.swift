@@ -104,6 +104,14 @@ extension LoadCommand {
         }
     }
 
+    private static func words(for attachment: LoadedAttachment) -> String {
+        "  attached: \(attachment.place)" + (attachment.pin.map { ", pinned at \($0)" } ?? "")
+    }
+
+    private static func json(for attachment: LoadedAttachment) -> JSONValue {
+        .object(["place": .string(attachment.place), "pin": attachment.pin.map(JSONValue.string)])
+    }
+
     func loadedReport(_ loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> Report {
         let plan = loaded.plan
         let provider = plan.isShared ? loaded.programs.first(where: \.isSynthetic) : nil
@@ -130,7 +138,7 @@ extension LoadCommand {
                     "  imports \($0.name) -> `\($0.export.prototype)` of \(provider.name) (id \(provider.info.id))"
                 }
             }
-            lines += program.attachments.map { "  attached: \($0.place)" + ($0.pin.map { ", pinned at \($0)" } ?? "") }
+            lines += program.attachments.map(Self.words(for:))
             programs.append(
                 .object([
                     "name": .string(program.name), "id": .integer(program.info.id), "type": .string("\(program.info.type)"),
@@ -142,19 +150,23 @@ extension LoadCommand {
                     "imports": .array(
                         imports.map { Self.json(for: $0, plan) }
                             + shared.compactMap { function in provider.map { Self.json(for: function, from: $0) } }),
-                    "attachments": .array(
-                        program.attachments.map {
-                            .object(["place": .string($0.place), "pin": $0.pin.map(JSONValue.string)])
-                        }),
+                    "attachments": .array(program.attachments.map(Self.json(for:))),
                 ]))
         }
-        lines += loaded.maps.map { "map \($0.name): id \($0.id)" }
+        lines += loaded.maps.flatMap { map in
+            ["map \(map.name): id \(map.id)"] + (map.attachment.map { [Self.words(for: $0)] } ?? [])
+        }
         if common.debug { lines += loaded.logs.flatMap { $0.lines.map(String.init) } }
         report.text = lines.joined(separator: "\n")
         report.json = .object([
             "object": .string(plan.object.name), "programs": .array(programs),
             "copies": plan.sharing.copiesJSON,
-            "maps": .array(loaded.maps.map { .object(["name": .string($0.name), "id": .integer($0.id)]) }),
+            "maps": .array(
+                loaded.maps.map {
+                    .object([
+                        "name": .string($0.name), "id": .integer($0.id), "attachment": $0.attachment.map(Self.json(for:)),
+                    ])
+                }),
         ])
         report.warnings += notes(aboutCopies: plan) + Self.notes(about: plan.sharing)
         if share == true, !plan.isShared {

@@ -8,12 +8,20 @@ public struct UnloadCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "unload", abstract: "Remove the pins that `load --pin` made.",
         discussion: """
-            PATH is a pinned program, whose pinned attachments go with it, or a directory that --pin made. The kernel frees \
-            a program when nothing refers to it any more: no pin, no descriptor, no attachment, no importer.
+            PATH is a pinned program, whose pinned attachments go with it, or a directory that --pin made. Attachments go first, then \
+            programs, importers before their providers, whatever the order of PATHs. The kernel frees a program when nothing refers \
+            to it any more: no pin, no descriptor, no attachment, no importer; what still does is told. Maps that libbpf pinned by \
+            their names are for others to find, and stay without --maps.
             """)
 
     @Argument(help: "Pins, or directories of pins.")
     var paths: [String]
+
+    @Flag(help: "Remove the pins of maps, too, that no other program uses.")
+    var maps = false
+
+    @Flag(name: [.customLong("dry-run")], help: "Print what would be removed; remove nothing.")
+    var dryRun = false
 
     @OptionGroup var common: CommonOptions
 
@@ -22,13 +30,9 @@ public struct UnloadCommand: ParsableCommand {
     public func run() throws {
         try common.report {
             for path in paths { try Self.requirePath(path) }
-            var removed: [Unloaded] = []
-            for path in paths {
-                removed += try Unloader.unload(Self.pin(path))
-            }
-            return Report(
-                text: removed.flatMap(Self.lines(for:)).joined(separator: "\n"),
-                json: .object(["unloaded": .array(removed.map(Self.json(for:)))]))
+            let plan = try Unloader.plan(paths.map(Self.pin), maps: maps)
+            if !dryRun { try plan.run() }
+            return Report(text: lines(for: plan).joined(separator: "\n"), json: json(for: plan))
         }
     }
 
@@ -47,10 +51,30 @@ public struct UnloadCommand: ParsableCommand {
         return text
     }
 
-    private static func lines(for removed: Unloaded) -> [String] {
-        ["unpinned \(removed.pin): \(removed.name), id \(removed.id)"]
-            + removed.linkPins.map { "  detached \($0)" }
-            + removed.importers.map { "  still imported from by id \($0.id) (\($0.type) \($0.name))" }
+    private func lines(for plan: Unloader.Plan) -> [String] {
+        var lines = plan.structOps.map { "\(dryRun ? "would detach" : "detached") \($0)" }
+        for program in plan.programs {
+            lines.append("\(dryRun ? "would unpin" : "unpinned") \(program.pin): \(program.name), id \(program.id)")
+            lines += program.linkPins.map { "  \(dryRun ? "would detach" : "detached") \($0)" }
+            lines += program.importers.map(Self.words(for:))
+            lines += program.otherPins.map { "  still pinned at \($0)" }
+            lines += program.processes.map { "  still \($0.words)" }
+            lines += Set(program.mapPins).subtracting(plan.maps).sorted().map { "  its map stays pinned at \($0)" }
+        }
+        return lines + plan.maps.map { "\(dryRun ? "would unpin" : "unpinned") the map \($0)" }
+    }
+
+    private static func words(for importer: Unloaded.Importer) -> String {
+        let places = importer.pins.map { "pinned at \($0)" } + importer.processes.map(\.words)
+        return "  still imported from by id \(importer.id) (\(importer.type) \(importer.name))"
+            + (places.isEmpty ? "" : ", \(places.joined(separator: ", "))")
+    }
+
+    private func json(for plan: Unloader.Plan) -> JSONValue {
+        .object([
+            dryRun ? "would_unload" : "unloaded": .array(plan.programs.map(Self.json(for:))),
+            "struct_ops": .strings(plan.structOps), "maps": .strings(plan.maps),
+        ])
     }
 
     private static func json(for removed: Unloaded) -> JSONValue {
@@ -59,8 +83,13 @@ public struct UnloadCommand: ParsableCommand {
             "attachments": .array(removed.linkPins.map(JSONValue.string)),
             "importers": .array(
                 removed.importers.map {
-                    .object(["id": .integer($0.id), "name": .string($0.name), "type": .string("\($0.type)")])
+                    .object([
+                        "id": .integer($0.id), "name": .string($0.name), "type": .string("\($0.type)"), "pins": .strings($0.pins),
+                        "processes": .array($0.processes.map(\.json)),
+                    ])
                 }),
+            "other_pins": .strings(removed.otherPins), "map_pins": .strings(removed.mapPins),
+            "processes": .array(removed.processes.map(\.json)),
         ])
     }
 }

@@ -3,6 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <linux/perf_event.h>
+#include <mntent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -13,6 +15,16 @@
 static inline long clibbpf_bpf(int command, void *attr, unsigned int size)
 {
 	return syscall(SYS_bpf, command, attr, size);
+}
+
+/* perf_event_open(2), which has no wrapper: a software event of every process on one CPU, that many times per second. */
+static inline int clibbpf_software_event(unsigned long long event, unsigned long long frequency, int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = event, .freq = 1, .sample_freq = frequency,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 /* dup3(2): <unistd.h> declares it for _GNU_SOURCE only. */

@@ -121,7 +121,7 @@ extension RunningKernel {
             }
             let calls = try element(0, ofMap: map)
             let packets = try element(1, ofMap: map)
-            try Self.sendToLoopback()
+            try sendToLoopback()
             #expect(try element(0, ofMap: map) > calls)
             #expect(try element(1, ofMap: map) > packets)
             #expect(
@@ -135,7 +135,7 @@ extension RunningKernel {
             // The links are freed after a grace period.
             usleep(200_000)
             let last = try element(1, ofMap: map)
-            try Self.sendToLoopback()
+            try sendToLoopback()
             #expect(try element(1, ofMap: map) == last)
         }
 
@@ -188,26 +188,6 @@ extension RunningKernel {
         private static func cgroup() throws -> String {
             let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
             return try #require(places.first { PinPath.exists("\($0)/cgroup.controllers") }, "no cgroup v2 is mounted")
-        }
-
-        /// One datagram to a port of ours on the loopback interface.
-        private static func sendToLoopback() throws {
-            let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-            try #require(socket >= 0)
-            defer { close(socket) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let sent = withUnsafeMutablePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                    bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
-                        && sendto(socket, "x", 1, 0, address, length) == 1
-                }
-            }
-            try #require(sent)
-            var byte: UInt8 = 0
-            #expect(recv(socket, &byte, 1, 0) == 1)
         }
     }
 }

@@ -3,6 +3,7 @@
 import BPFLinker
 import BPFObject
 import CLibbpf
+import Glibc
 import LoadComparison
 import SystemPackage
 import TestFixtures
@@ -28,6 +29,8 @@ extension RunningKernel {
                 try #require(compiler != "clang", "Scripts/build-fixtures makes the objects")
                 return
             }
+            // libbpf's own pin of a map by its name, which lasts.
+            defer { unlink("/sys/fs/bpf/bpflink_pinned") }
             for way in Way.allCases {
                 var tally = Tally()
                 for object in objects { try tally.add(Self.compare(object, way)) }

@@ -71,3 +71,23 @@ func element(_ key: Int32, ofMap id: UInt32) throws -> Int {
 func kernelError(_ body: () throws -> Void) throws -> KernelError {
     try #require(#expect(throws: KernelError.self) { try body() })
 }
+
+/// One datagram to a port of ours on the loopback interface.
+@Sendable func sendToLoopback() throws {
+    let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+    try #require(socket >= 0)
+    defer { close(socket) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let sent = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
+                && sendto(socket, "x", 1, 0, address, length) == 1
+        }
+    }
+    try #require(sent)
+    var byte: UInt8 = 0
+    #expect(recv(socket, &byte, 1, 0) == 1)
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFKernel
+import BPFLinker
+
+// How `list`, `tree` and `unload` show a loaded program.
+
+extension ProgramGraph.Node {
+    /// `17: kprobe on_rename`
+    var title: String { "\(info.id): \(info.type) \(info.name.isEmpty ? "(unnamed)" : info.name)" }
+
+    /// Where it is pinned and attached, and who holds it, one line each.
+    var placeLines: [String] {
+        pins.map { "pinned at \($0)" } + linkPins.map { "attached, pinned at \($0)" }
+            + processes.map(\.words)
+    }
+
+    /// What it calls in a provider; functions whose names are not known are left out.
+    func functions(from provider: UInt32) -> [String] {
+        imports.filter { $0.providerID == provider }.map { $0.function ?? "(unknown)" }
+    }
+
+    var json: JSONValue {
+        .object([
+            "id": .integer(info.id), "name": .string(info.name), "type": .string("\(info.type)"), "tag": .string(info.tag),
+            "maps": .array(info.mapIDs.map { .integer($0) }), "verified_insns": .integer(info.verifiedInstructions),
+            "jited_bytes": .integer(info.jitedLength), "pins": .array(pins.map(JSONValue.string)),
+            "attachment_pins": .array(linkPins.map(JSONValue.string)),
+            "processes": .array(processes.map(\.json)),
+            "exports": .array(exports.map { json(for: $0) }),
+            "imports": .array(
+                imports.map {
+                    .object([
+                        "name": $0.function.map(JSONValue.string) ?? .null,
+                        "provider": .object(["id": .integer($0.providerID), "name": .string($0.providerName)]),
+                    ])
+                }),
+            "importers": .array(importers.map { .integer($0) }),
+        ])
+    }
+
+    /// An export with what the kernel knows of it.
+    private func json(for export: ProviderExport) -> JSONValue {
+        let facts = facts(of: export)
+        return .object([
+            "name": .string(export.name), "prototype": .string("\(export.prototype)"),
+            "stack_bytes": facts.map { .integer($0.stackDepth) }, "frames": facts.map { .integer($0.frames) },
+        ])
+    }
+}
+
+extension ProcessHolder {
+    var words: String { "\(isOfProgram ? "held" : "attached") by process \(process) (\(command))" }
+
+    var json: JSONValue {
+        .object(["pid": .integer(process), "command": .string(command), "attachment": isOfProgram ? nil : .bool(true)])
+    }
+}
