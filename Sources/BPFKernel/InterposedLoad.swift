@@ -243,7 +243,9 @@ enum HandlerTable {
     private static let sentinel: Void = {
         var handler = libbpf_prog_handler_opts()
         handler.sz = MemoryLayout<libbpf_prog_handler_opts>.size
-        _ = libbpf_register_prog_handler("bpflink/none", BPF_PROG_TYPE_UNSPEC, bpf_attach_type(0), &handler)
+        _ = LibbpfLog.capture {
+            _ = libbpf_register_prog_handler("bpflink/none", BPF_PROG_TYPE_UNSPEC, bpf_attach_type(0), &handler)
+        }
     }()
 
     static func locked<Result>(_ body: () throws(KernelError) -> Result) throws(KernelError) -> Result {
