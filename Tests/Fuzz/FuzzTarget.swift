@@ -22,6 +22,8 @@ public func test(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
     if bytes.starts(with: [0x9f, 0xeb]) {
         readTypes(bytes)
+    } else if bytes.starts(with: Array("bpflink".utf8)) {
+        readCarried(bytes)
     } else {
         readObject(bytes)
     }
@@ -69,6 +71,7 @@ private func readObject(_ bytes: [UInt8]) {
         writeHeader(object.exports.map(\.prototype))
         link(object, shares: true)
         link(object, shares: false)
+        copy(object)
     } catch {
         check(error)
     }
@@ -106,6 +109,50 @@ private func link(_ object: Object, shares: Bool) {
         } catch {
             if error.errors.isEmpty { fatalError("no reason why it cannot be linked") }
         }
+    }
+}
+
+/// Objects that functions are copied from and into; the one under test is the other side.
+private let partners: [Object] = ["subprog", "import_socket", "library_on_library"].map { name in
+    do {
+        return try Object(bytes: Fixture.bytes(name), name: name)
+    } catch {
+        fatalError("\(error)")
+    }
+}
+
+/// Copies functions of carried objects, as on a kernel without calls between programs.
+private func copy(_ object: Object) {
+    var options = LinkOptions()
+    options.mode = .copy
+    for partner in partners {
+        for (importer, library) in [(object, partner), (partner, object)] {
+            let maps = library.maps().map(\.name) + library.sections.map(\.name)
+            let ids = Dictionary(zip(maps, 1...), uniquingKeysWith: { a, _ in a })
+            let carried = CarriedObject(object: library, maps: ids, imports: [:])
+            guard let whole = try? Carried(root: 7, objects: [7: carried]) else { continue }
+            let provider = ProviderSnapshot(
+                reference: "7", id: 1, name: "library", tag: "", type: "socket_filter", exports: whole.exports,
+                isCallable: false, carried: whole)
+            if let plan = try? BPFLinker.link(importer, libraries: [provider], options: options) { write(plan) }
+        }
+    }
+    // What a provider carries reads again as it was.
+    let carried = CarriedObject(object: object, maps: ["m": 1], imports: ["f": 2])
+    do throws(ObjectError) {
+        let again = try CarriedObject(encoded: carried.encoded, what: "carried")
+        if again.object.exports.count != object.exports.count { fatalError("exports are lost on the way") }
+    } catch {
+        fatalError("what is carried cannot be read: \(error)")
+    }
+}
+
+private func readCarried(_ bytes: [UInt8]) {
+    do throws(ObjectError) {
+        let carried = try CarriedObject(encoded: bytes, what: "carried")
+        _ = try? Carried(root: 1, objects: [1: carried])
+    } catch {
+        check(error)
     }
 }
 
