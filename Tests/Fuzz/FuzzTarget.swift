@@ -128,7 +128,7 @@ private func copy(_ object: Object) {
     for partner in partners {
         for (importer, library) in [(object, partner), (partner, object)] {
             let maps = library.maps().map(\.name) + library.sections.map(\.name)
-            let ids = Dictionary(zip(maps, 1...), uniquingKeysWith: { a, _ in a })
+            let ids = Dictionary(zip(maps, UInt32(1)...), uniquingKeysWith: { a, _ in a })
             let carried = CarriedObject(object: library, maps: ids, imports: [:])
             guard let whole = try? Carried(root: 7, objects: [7: carried]) else { continue }
             let provider = ProviderSnapshot(
