@@ -11,13 +11,14 @@ extension LoadedObject {
     /// - Parameters:
     ///   - providers: the descriptors of the programs that offer its functions.
     ///   - maps: the object's maps as libbpf made them.
-    static func carry(_ plan: LinkPlan, by providers: [CInt], maps: [OpaquePointer]) throws(KernelError) {
+    /// - Returns: what they carry now.
+    static func carry(_ plan: LinkPlan, by providers: [CInt], maps: [OpaquePointer]) throws(KernelError) -> Carried? {
         do throws(CallFailure) {
             var ids: [String: UInt32] = [:]
             for map in maps where bpf_map__fd(map) >= 0 {
                 ids[elfName(of: map)] = try ObjectMap.information(on: bpf_map__fd(map)).id
             }
-            let sources = plan.carriedSources
+            let sources = plan.boundProviders.compactMapValues(\.carried)
             let object = CarriedObject(
                 object: plan.object, maps: ids, imports: sources.mapValues(\.root))
             let own = try ObjectMap.make(object)
@@ -30,6 +31,10 @@ extension LoadedObject {
                     try bind(map.number, to: provider)
                 }
             }
+            let root = try ObjectMap.information(on: own.number).id
+            var objects = sources.values.reduce(into: [:]) { $0.merge($1.objects) { a, _ in a } }
+            objects[root] = object
+            return try? Carried(root: root, objects: objects)
         } catch {
             throw KernelError(.load, "the object \(plan.object.name) cannot be bound to its provider", error)
         }
@@ -46,20 +51,5 @@ extension LoadedObject {
         let name = String(cString: bpf_map__name(map))
         guard bpf_map__is_internal(map), let dot = name.firstIndex(of: ".") else { return name }
         return String(name[dot...])
-    }
-}
-
-extension LinkPlan {
-    /// What the object's imports can be copied from, by function, as far as their providers carry it.
-    fileprivate var carriedSources: [String: Carried] {
-        var sources: [String: Carried] = [:]
-        for binding in bindings {
-            switch binding.target {
-            case .export(_, let slot): sources[binding.import.name] = providers[slot.value].carried
-            case .copy(_, let provider): sources[binding.import.name] = provider.carried
-            case .unresolved: break
-            }
-        }
-        return sources
     }
 }

@@ -49,6 +49,8 @@ public final class LoadedObject: @unchecked Sendable {
     public private(set) var maps: [LoadedMap]
     /// The verifier's logs, if they were asked for.
     public let logs: [VerifierLog]
+    /// What its providers carry; nil if they carry nothing.
+    public let carried: Carried?
     private let object: ObjectHandle
     private let pointers: [OpaquePointer]
     private let isInterposed: Bool
@@ -82,10 +84,12 @@ public final class LoadedObject: @unchecked Sendable {
             throw KernelError(.system, "the kernel tells nothing about what was loaded", error)
         }
         let providers = programs.indices.filter { options.exports || programs[$0].isSynthetic && plan.object.isLibrary }
+        var carried: Carried?
         if !providers.isEmpty, options.carriesObject || plan.copiesOnly {
-            try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
+            carried = try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
             for index in providers { programs[index].offersCopies = plan.copiesOnly }
         }
+        self.carried = carried
         self.plan = plan
         self.programs = programs
         self.maps = maps
@@ -95,14 +99,19 @@ public final class LoadedObject: @unchecked Sendable {
         self.isInterposed = isInterposed
     }
 
-    /// Attaches every program to the target that takes its type.
-    func attach(to targets: [AttachTarget]) throws(KernelError) {
+    /// Attaches every program of the objects to the target that takes its type.
+    static func attach(_ objects: [LoadedObject], to targets: [AttachTarget]) throws(KernelError) {
         guard !targets.isEmpty else { return }
         for target in targets where target != .section {
-            guard programs.contains(where: { target.takes($0.info.type, section: $0.section) }) else {
-                throw KernelError(.attach, "no program of the object can be attached to `\(target)`", notes: typeNotes)
+            guard objects.contains(where: { $0.programs.contains { target.takes($0.info.type, section: $0.section) } }) else {
+                throw KernelError(
+                    .attach, "no program of the object can be attached to `\(target)`", notes: objects.flatMap(\.typeNotes))
             }
         }
+        for object in objects { try object.attach(to: targets) }
+    }
+
+    private func attach(to targets: [AttachTarget]) throws(KernelError) {
         for index in programs.indices where !programs[index].isSynthetic {
             let program = programs[index]
             let attacher = Attacher(
@@ -149,11 +158,18 @@ public final class LoadedObject: @unchecked Sendable {
         for path in object.newMapPins { unlink(path) }
     }
 
-    /// Pins every program, and its attachments beside it.
+    /// Pins every program of the objects, and its attachments beside it.
     ///
     /// - Parameter paths: by program, and by map of functions, whose pin is that of its attachment.
-    func pin(at paths: [String: String]) throws(KernelError) {
+    static func pin(_ objects: [LoadedObject], at paths: [String: String]) throws(KernelError) {
         var pins = PinTransaction()
+        for object in objects { try object.pin(at: paths, &pins) }
+        pins.keep()
+        let attachments = objects.flatMap { $0.programs.flatMap(\.attachments) + $0.maps.compactMap(\.attachment) }
+        for attachment in attachments { attachment.attachment.markPinned() }
+    }
+
+    private func pin(at paths: [String: String], _ pins: inout PinTransaction) throws(KernelError) {
         for index in programs.indices {
             guard let path = paths[programs[index].name] else { continue }
             try pins.pin(programs[index].descriptor, at: path)
@@ -170,7 +186,5 @@ public final class LoadedObject: @unchecked Sendable {
             try pins.pin(attachment.descriptor, at: path)
             maps[index].attachment?.pin = path
         }
-        pins.keep()
-        for attachment in programs.flatMap(\.attachments) + maps.compactMap(\.attachment) { attachment.attachment.markPinned() }
     }
 }

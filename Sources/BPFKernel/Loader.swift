@@ -24,50 +24,67 @@ public enum Loader {
         return options.actions(loading: types.map(\.program))
     }
 
-    /// Loads a plan, step by step.
-    ///
-    /// Where programs of the object share functions and the kernel cannot do that, or refuses it for a function or a program,
-    /// everything is undone and loaded again with copies in its place: ``LoadedObject/plan`` tells what came of it.
-    ///
-    /// - Parameters:
-    ///   - plan: what the linker decided.
-    ///   - providers: the plan's providers, by slot, held open since they were looked at.
-    /// - Returns: The owner of everything that was loaded.
-    /// - Throws: ``KernelError``; then no program, map, pin or attachment is left of the attempt.
+    /// Loads the plan of one object, as ``load(_:providers:options:)`` does that of several.
     public static func load(
         _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
-        var plan = plan.isShared && Features.functionCalls() != .present ? plan.unshared() : plan
+        try load(GraphPlan(plan), providers: providers, options: options)[0]
+    }
+
+    /// Loads objects, step by step, then attaches and pins what was loaded: all of it, or nothing.
+    ///
+    /// Where programs of an object share functions and the kernel cannot do that, or refuses it for a function or a program, the
+    /// object is loaded again with copies in its place: ``LoadedObject/plan`` tells what came of it.
+    ///
+    /// - Parameters:
+    ///   - graph: what the linker decided.
+    ///   - providers: the loaded programs that the plans import from, held open since they were looked at.
+    /// - Returns: The owners of everything that was loaded, in the order of loading.
+    /// - Throws: ``KernelError``; then no program, map, pin or attachment is left of the attempt.
+    public static func load(
+        _ graph: GraphPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> [LoadedObject] {
+        LibbpfLog.keepsDebugMessages.withLock { $0 = options.debug }
+        var plans: [LinkPlan] = []
+        for step in graph.steps {
+            let isAlone = step.plan.isShared && Features.functionCalls() != .present
+            let plan = isAlone ? step.plan.unshared() : step.plan
+            try check(plan, options: options)
+            plans.append(plan)
+        }
+        let names = plans.map { $0.programNames + (options.attach.contains(.section) ? $0.object.structOpsNames : []) }
+        let pins = try options.pin.map { path throws(KernelError) in try PinPath.layout(path, objects: names) } ?? [:]
+        let links = options.attach.isEmpty ? [] : pins.values.map { PinPath.link(of: $0, number: 0) }
+        try PinPath.prepare(pins.values.sorted() + links.sorted(), mounts: options.mounts)
+
+        var loading = GraphLoading(providers)
+        do throws(KernelError) {
+            for (step, plan) in zip(graph.steps, plans) {
+                let bound = try loading.bound(plan)
+                loading.add(try loadShared(bound, providers: loading.slots(of: bound), options: options), number: step.number)
+            }
+            try LoadedObject.attach(loading.objects, to: options.attach)
+            if !pins.isEmpty { try LoadedObject.pin(loading.objects, at: pins) }
+        } catch {
+            for object in loading.objects { object.removeNewMapPins() }
+            throw error
+        }
+        return loading.objects
+    }
+
+    /// Loads one object, with less sharing if the kernel refuses what was planned.
+    private static func loadShared(
+        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    ) throws(KernelError) -> LoadedObject {
+        var plan = plan
         while true {
             do throws(KernelError) {
-                return try loadOnce(plan, providers: providers, options: options)
+                return try programs(of: plan, providers: providers, options: options)
             } catch {
                 guard let next = plan.replanned(after: error) else { throw error }
                 plan = next
             }
         }
-    }
-
-    private static func loadOnce(
-        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
-    ) throws(KernelError) -> LoadedObject {
-        try check(plan, options: options)
-        LibbpfLog.keepsDebugMessages.withLock { $0 = options.debug }
-
-        let names = plan.programNames + (options.attach.contains(.section) ? plan.object.structOpsNames : [])
-        let pins = options.pin.map { PinPath.layout($0, programs: names) } ?? [:]
-        let links = options.attach.isEmpty ? [] : pins.values.map { PinPath.link(of: $0, number: 0) }
-        try PinPath.prepare(pins.values.sorted() + links.sorted(), mounts: options.mounts)
-
-        let loaded = try programs(of: plan, providers: providers, options: options)
-        do throws(KernelError) {
-            try loaded.attach(to: options.attach)
-            if !pins.isEmpty { try loaded.pin(at: pins) }
-        } catch {
-            loaded.removeNewMapPins()
-            throw error
-        }
-        return loaded
     }
 
     /// Whether loading needs more of the kernel than libbpf alone would.

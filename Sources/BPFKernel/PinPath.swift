@@ -8,8 +8,9 @@ import SystemPackage
 ///
 /// `--pin PATH` of an object with one program pins it at PATH, or at PATH/PROGRAM if PATH is a directory. An object with
 /// several programs gets the directory PATH with one pin per program, named as the program; what they share is a program, too,
-/// named as the object's file. The attachments of a program are pinned beside it as PROGRAM_link, PROGRAM_link_2, … A map of
-/// functions (`struct_ops`) that is attached is pinned like a program, as what it is named; its pin is that of the attachment.
+/// named as the object's file. Several objects are pinned side by side in the directory. The attachments of a program are pinned
+/// beside it as PROGRAM_link, PROGRAM_link_2, … A map of functions (`struct_ops`) that is attached is pinned like a program, as
+/// what it is named; its pin is that of the attachment.
 ///
 /// Names and what they hold are all there is: whoever has the directory can undo it. A pin is never written over.
 enum PinPath {
@@ -18,10 +19,22 @@ enum PinPath {
     private static let defaultMountPoint = "/sys/fs/bpf"
 
     /// The pin of each program, by name.
-    static func layout(_ path: String, programs: [String]) -> [String: String] {
+    ///
+    /// - Parameter objects: the names of the programs of each object.
+    /// - Throws: ``KernelError`` with code `pin` if two objects have programs of one name: a directory has room for one.
+    static func layout(_ path: String, objects: [[String]]) throws(KernelError) -> [String: String] {
         let path = trimmed(path)
+        let programs = objects.flatMap { $0 }
         if programs.count == 1, !isDirectory(path) { return [programs[0]: path] }
-        return Dictionary(programs.map { ($0, "\(path)/\($0)") }, uniquingKeysWith: { a, _ in a })
+        var pins: [String: String] = [:]
+        for object in objects {
+            for program in Set(object).sorted() where pins.updateValue("\(path)/\(program)", forKey: program) != nil {
+                throw KernelError(
+                    .pin, "two of the objects have a program `\(program)`, and both would be pinned at \(path)/\(program)",
+                    help: ["load one of them with a `--pin` of its own"])
+            }
+        }
+        return pins
     }
 
     /// The pin of a program's attachment, counted from 0.

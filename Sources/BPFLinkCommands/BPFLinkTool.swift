@@ -21,7 +21,7 @@ public struct BPFLinkTool: ParsableCommand {
     ///
     /// - Parameter arguments: without the program's own name.
     public static func start(_ arguments: [String]) {
-        let arguments = AttachTarget.completingBareOptions(in: arguments)
+        let arguments = LoadCommand.separatingCommand(in: AttachTarget.completingBareOptions(in: arguments))
         do {
             var command = try parseAsRoot(arguments)
             try command.run()

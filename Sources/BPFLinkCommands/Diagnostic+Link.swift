@@ -26,7 +26,9 @@ extension Diagnostic {
                 places: Self.places(wanted.sites),
                 notes: [searched.isEmpty ? "no provider was named" : "searched \(Self.list(searched))"],
                 help: candidates.isEmpty
-                    ? ["`--import REF:\(wanted.name)` takes it from a loaded program"] : Self.help(candidates, for: wanted),
+                    ? [
+                        "`--import REF:\(wanted.name)` takes it from a loaded program, `--library REF` all that a program exports"
+                    ] : Self.help(candidates, for: wanted),
                 facts: Self.facts(wanted))
         case .noSuchExport(let request, let wanted, let candidates):
             let exports = request.provider.exports.map(\.name)
@@ -94,6 +96,12 @@ extension Diagnostic {
             self.init(
                 code: "not-copyable", "`\(name)` cannot be copied from \(provider)",
                 notes: ["the object that the provider carries does not have it"], facts: ["import": .string(name)])
+        case .circularImports(let places):
+            let way = places.map(\.description)
+            self.init(
+                code: "circular-imports", "objects import from each other: \(way.joined(separator: " → "))",
+                notes: ["a provider is there before its importers, so one of the objects would have to be loaded before itself"],
+                help: ["move the functions that both need to a library of their own"], facts: ["path": .strings(way)])
         case .tooManyProviders(let count, let limit):
             self.init(
                 code: "too-many-providers",

@@ -9,10 +9,15 @@ import BPFObject
 public struct LoadCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "load",
-        abstract: "Link an object to loaded programs, load it, and pin, attach or pass on what was loaded.",
+        abstract: "Link objects to each other and to loaded programs, load them, and pin, attach or pass on what was loaded.",
+        usage: "bpflink load [<options>] <object> ... [--exec -- <command> ...]",
         discussion: """
-            REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG.
-            An object without an entry program is a library: its global functions are exported.
+            REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG; of --import also
+            object=PATH, one of the objects. An object without an entry program is a library: its global functions are exported.
+
+            Several objects are loaded in the order of their imports, all of them or none. An import is taken from what --import
+            says; else from the one that offers it among the objects and what --library names, in which the same name twice is an
+            error; else from the first directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
 
             Global functions that two or more programs of the object call are loaded once, and the programs import them, if the             kernel can do that. What it cannot share is copied into each program, as libbpf alone would do; --no-share loads             everything like that.
 
@@ -21,11 +26,18 @@ public struct LoadCommand: ParsableCommand {
             (BPFLINK_FD_<program>, or BPFLINK_FD if there is one, tells the number), and exits with its status.
             """)
 
-    @Argument(help: ArgumentHelp("The object file.", valueName: "object"))
-    var object: String
+    @Argument(help: ArgumentHelp("The object files.", valueName: "object"))
+    var objects: [String]
 
     @Option(name: [.customLong("import")], help: ArgumentHelp("Take a function from a loaded program.", valueName: "ref:name"))
     var imports: [ImportArgument] = []
+
+    @Option(help: ArgumentHelp("Take any function that a loaded program exports.", valueName: "ref"))
+    var library: [ProgramSelector] = []
+
+    @Option(
+        help: ArgumentHelp("A directory of pinned libraries, searched for what is not found otherwise.", valueName: "dir"))
+    var libraryPath: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -78,10 +90,19 @@ public struct LoadCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("What --exec runs.", valueName: "command"))
+    /// What `--exec` runs, as ``separatingCommand(in:)`` passes it on: the argument parser takes one list without names only.
+    @Option(name: .customLong(Self.commandOption), help: .hidden)
     var command: [String] = []
 
     public init() {}
+
+    private static let commandOption = "exec-word"
+
+    /// Makes each word behind `--` an option of its own.
+    static func separatingCommand(in arguments: [String]) -> [String] {
+        guard arguments.first == "load", let end = arguments.firstIndex(of: "--") else { return arguments }
+        return arguments[..<end] + arguments[(end + 1)...].map { "--\(commandOption)=\($0)" }
+    }
 
     public func validate() throws {
         if exec == command.isEmpty {
@@ -94,30 +115,27 @@ public struct LoadCommand: ParsableCommand {
     }
 
     public func run() throws {
-        var loaded: LoadedObject?
+        var loaded: [LoadedObject] = []
         var inherited: [Foreground.Inherited] = []
         try common.report {
-            let object = try ObjectFile.read(self.object)
-            let (plan, providers, opened) = try link(object)
-            defer { withExtendedLifetime(opened) {} }
-            if dryRun { return planReport(plan) }
+            let (graph, opened) = try link(try objects.map(ObjectFile.read))
+            if dryRun { return planReport(graph) }
 
-            let result = try Loader.load(plan, providers: providers, options: options)
-            if exec { inherited = try Foreground.inherit(result.programs) }
-            loaded = result
-            return loadedReport(result, inherited)
+            loaded = try Loader.load(graph, providers: opened, options: options)
+            if exec { inherited = try Foreground.inherit(loaded.flatMap(\.programs)) }
+            return loadedReport(loaded, inherited)
         }
         if exec {
             let status = try common.failing { try Foreground.run(command, telling: inherited) }
             throw ExitCode(status)
         }
-        if let loaded, !attach.isEmpty, pin == nil {
+        if !loaded.isEmpty, !attach.isEmpty, pin == nil {
             Foreground.waitForSignal()
             withExtendedLifetime(loaded) {}
         }
     }
 
-    private var options: LoadOptions {
+    var options: LoadOptions {
         var options = LoadOptions()
         options.type = type.flatMap(SectionType.init(section:))
         options.exports = export
@@ -129,50 +147,7 @@ public struct LoadCommand: ParsableCommand {
         return options
     }
 
-    private static func names(_ lists: [String]) -> [String] {
+    static func names(_ lists: [String]) -> [String] {
         lists.flatMap { $0.split(separator: ",").map(String.init) }
-    }
-
-    /// Opens the providers and links the object to them; asks for capabilities before the first of them is opened.
-    private func link(_ object: Object) throws -> (LinkPlan, providers: [OpenProgram], opened: [OpenProgram]) {
-        var actions = imports.flatMap(\.provider.actions)
-        if !imports.isEmpty { actions.append(.lookUp) }
-        if !dryRun {
-            let programs = object.entryPrograms.filter {
-                (only.isEmpty || Self.names(only).contains($0.name)) && !Self.names(except).contains($0.name)
-            }
-            actions += Loader.actions(for: programs, options: options)
-        }
-        try Capabilities.ofThisProcess().check(actions)
-
-        if mode == .kernel, !imports.isEmpty { try Features.requireFunctionCalls() }
-
-        // Two selectors may name one program; each is opened once.
-        var snapshots: [ProgramSelector: ProviderSnapshot] = [:]
-        var programs: [UInt32: OpenProgram] = [:]
-        var requests: [ImportRequest] = []
-        for argument in imports {
-            if snapshots[argument.provider] == nil {
-                let program = try OpenProgram.open(argument.provider)
-                snapshots[argument.provider] = try program.providerSnapshot(namedAs: argument.provider)
-                programs[program.info.id] = program
-            }
-            if let snapshot = snapshots[argument.provider] {
-                requests.append(ImportRequest(name: argument.function, provider: snapshot))
-            }
-        }
-        var linking = LinkOptions()
-        if let type { linking.entrySection = type }
-        linking.mode = mode
-        linking.kernelHasCalls = dryRun || mode != .auto || Features.functionCalls() != .absent
-        linking.shares = share ?? true
-        linking.only = Self.names(only)
-        linking.except = Self.names(except)
-        do {
-            let plan = try BPFLinker.link(object, imports: requests, options: linking)
-            return (plan, plan.providers.compactMap { programs[$0.id] }, Array(programs.values))
-        } catch {
-            throw Diagnostics(error.errors.map { Diagnostic($0, in: object.name) })
-        }
     }
 }

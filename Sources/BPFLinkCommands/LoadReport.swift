@@ -7,7 +7,17 @@ import BPFObject
 // What `load` prints: the plan with `--dry-run`, else what was loaded.
 
 extension LoadCommand {
-    func planReport(_ plan: LinkPlan) -> Report {
+    /// One object's plan as it is; of several, in the order of loading.
+    func planReport(_ graph: GraphPlan) -> Report {
+        let reports = graph.steps.map { Self.planReport($0.plan) }
+        return Report(text: reports.map(\.text).joined(separator: "\n"), json: Self.joined(reports.map(\.json)))
+    }
+
+    private static func joined(_ objects: [JSONValue]) -> JSONValue {
+        objects.count == 1 ? objects[0] : .object(["objects": .array(objects)])
+    }
+
+    private static func planReport(_ plan: LinkPlan) -> Report {
         var lines = ["plan for \(plan.object.name)"]
         if let entry = plan.syntheticEntry {
             let what = plan.isShared ? "step 1: load shared" : plan.carriesOnly ? "load, to be copied from, library" : "load library"
@@ -28,6 +38,10 @@ extension LoadCommand {
             "object": .string(plan.object.name),
             "programs": .array(Self.programs(of: plan)),
             "left_out": .strings(plan.leftOut.map(\.name)), "copies": plan.sharing.copiesJSON,
+            "copied": plan.copies.copied.isEmpty
+                ? nil
+                : .array(
+                    plan.copies.copied.map { .object(["name": .string($0.name), "object": .string($0.object)]) }),
             "bindings": .array(plan.bindings.map { Self.json(for: $0, plan) }),
             "fixups": .array(plan.fixups.map(Self.json(for:))),
         ])
@@ -77,7 +91,8 @@ extension LoadCommand {
         .object([
             "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
             "provider": .object([
-                "reference": .string(provider.reference), "id": .integer(provider.id), "name": .string(provider.name),
+                "reference": .string(provider.reference),
+                "id": provider.plannedNumber == nil ? .integer(provider.id) : nil, "name": .string(provider.name),
             ]), "copy": isCopy ? .bool(true) : nil,
         ])
     }
@@ -112,10 +127,25 @@ extension LoadCommand {
         .object(["place": .string(attachment.place), "pin": attachment.pin.map(JSONValue.string)])
     }
 
-    func loadedReport(_ loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> Report {
+    func loadedReport(_ loaded: [LoadedObject], _ inherited: [Foreground.Inherited]) -> Report {
+        let reports = loaded.map { loadedReport($0, inherited) }
+        var report = Report(
+            text: reports.map(\.text).joined(separator: "\n"), json: Self.joined(reports.map(\.json)),
+            warnings: reports.flatMap(\.warnings).reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
+            goesToStandardError: exec)
+        if pin == nil, attach.isEmpty, !exec {
+            report.warnings.append(
+                Diagnostic(
+                    .warning, code: "not-kept", "nothing keeps the programs loaded: they go away with this process",
+                    help: ["`--pin PATH`, `--attach` or `--exec -- COMMAND` keeps them"]))
+        }
+        return report
+    }
+
+    private func loadedReport(_ loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> Report {
         let plan = loaded.plan
         let provider = plan.isShared ? loaded.programs.first(where: \.isSynthetic) : nil
-        var report = Report(text: "", json: .null, goesToStandardError: exec)
+        var report = Report(text: "", json: .null)
         var lines: [String] = []
         var programs: [JSONValue] = []
         for program in loaded.programs {
@@ -173,12 +203,6 @@ extension LoadCommand {
             report.warnings.append(Self.noteThatNothingIsShared(plan))
         }
         if export { report.warnings += Self.warnings(aboutUnreached: plan, loaded) }
-        if pin == nil, attach.isEmpty, !exec {
-            report.warnings.append(
-                Diagnostic(
-                    .warning, code: "not-kept", "nothing keeps the programs loaded: they go away with this process",
-                    help: ["`--pin PATH`, `--attach` or `--exec -- COMMAND` keeps them"]))
-        }
         return report
     }
 }

@@ -14,17 +14,33 @@ extension ProgramSelector: ExpressibleByArgument {
 
 extension LinkMode: ExpressibleByArgument {}
 
-/// `REF:NAME`: import NAME from the program that REF selects.
+/// Where an import is taken from.
+public enum ImportSource: Sendable, Hashable {
+    /// A loaded program.
+    case program(ProgramSelector)
+    /// One of the objects that are loaded together, by its path or its file's name: `object=lib.bpf.o`.
+    case object(String)
+
+    init?(_ text: String) {
+        if text.hasPrefix("object="), text.count > "object=".count {
+            self = .object(String(text.dropFirst("object=".count)))
+        } else if let selector = ProgramSelector(text) {
+            self = .program(selector)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// `REF:NAME`: import NAME from what REF selects.
 public struct ImportArgument: ExpressibleByArgument, Sendable, Equatable {
-    public var provider: ProgramSelector
+    public var source: ImportSource
     public var function: String
 
     /// The last colon separates; a path may have others.
     public init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"),
-            let provider = ProgramSelector(String(argument[..<colon]))
-        else { return nil }
-        self.provider = provider
+        guard let colon = argument.lastIndex(of: ":"), let source = ImportSource(String(argument[..<colon])) else { return nil }
+        self.source = source
         self.function = String(argument[argument.index(after: colon)...])
         if function.isEmpty { return nil }
     }

@@ -35,8 +35,19 @@ public enum LinkError: Error, Sendable {
     case notCopyable(Import, provider: ProviderSnapshot)
     /// What the provider carries lacks a function that is to be copied.
     case notCarried(String, provider: ProviderSnapshot)
+    /// Objects that import from each other: the functions on the way, the first one again at the end.
+    case circularImports([Place])
     /// More providers than a call can tell apart.
     case tooManyProviders(Int, limit: Int)
+
+    /// A function of an object.
+    public struct Place: Hashable, Sendable, CustomStringConvertible {
+        public let object: String
+        public let function: String
+
+        /// For example `lib.bpf.o:lib_add`.
+        public var description: String { "\(object):\(function)" }
+    }
 
     /// A function that may have been meant.
     public struct Candidate: Sendable {

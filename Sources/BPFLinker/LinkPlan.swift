@@ -18,7 +18,7 @@ public struct LinkPlan: Sendable {
     public let fixups: [Fixup]
     /// The entry program that a library gets, or that the functions which programs share get; nil if there is neither.
     public let syntheticEntry: SyntheticEntry?
-    private let options: LinkOptions
+    let options: LinkOptions
     private let importFixups: [Fixup]
 
     init(

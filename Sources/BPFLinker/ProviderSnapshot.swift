@@ -41,8 +41,8 @@ public struct ProviderSnapshot: Sendable {
 }
 
 extension ProviderSnapshot: CustomStringConvertible {
-    /// For example `pinned=/sys/fs/bpf/lib (lib, id 17)`.
-    public var description: String { "\(reference) (\(name), id \(id))" }
+    /// For example `pinned=/sys/fs/bpf/lib (lib, id 17)`; of an object that is yet to be loaded, its name.
+    public var description: String { plannedNumber == nil ? "\(reference) (\(name), id \(id))" : reference }
 }
 
 /// A function that a loaded program exports.

@@ -50,8 +50,8 @@ extension RunningKernel {
                     ? try Loader.loadInterposed(plan, providers: [], options: LoadOptions())
                     : try Loader.load(plan, providers: [], options: LoadOptions())
                 map = try #require(loaded.maps.first { $0.name == "hits" }).id
-                try loaded.attach(to: [target])
-                try loaded.pin(at: [kind.program: "\(pins.path)/it"])
+                try LoadedObject.attach([loaded], to: [target])
+                try LoadedObject.pin([loaded], at: [kind.program: "\(pins.path)/it"])
                 links = loaded.programs[0].attachments.compactMap(\.pin)
             }
             #expect(!links.isEmpty)
@@ -102,8 +102,8 @@ extension RunningKernel {
         @Test func aMapOfFunctionsThatIsNotPinnedGoesOutOfUse() throws {
             let object = try #require(RealObject.all(of: "clang").first { $0.name == "struct_ops" })
             let loaded = try Loader.load(try link(try object.object()), providers: [], options: LoadOptions())
-            try loaded.attach(to: [.section])
-            let error = try kernelError { try loaded.attach(to: [.section]) }
+            try LoadedObject.attach([loaded], to: [.section])
+            let error = try kernelError { try LoadedObject.attach([loaded], to: [.section]) }
             #expect(error.message.hasPrefix("the functions of `real_congestion` cannot be attached: "))
         }
 

@@ -115,8 +115,8 @@ extension RunningKernel {
                     : try Loader.load(plan, providers: [], options: LoadOptions())
                 map = try #require(loaded.maps.first { $0.name == "hits" }).id
                 #expect(try element(0, ofMap: map) == 0)
-                try loaded.attach(to: targets)
-                try loaded.pin(at: PinPath.layout("\(pins.path)/all", programs: loaded.programs.map { $0.name }))
+                try LoadedObject.attach([loaded], to: targets)
+                try LoadedObject.pin([loaded], at: PinPath.layout("\(pins.path)/all", objects: [loaded.programs.map { $0.name }]))
                 #expect(loaded.programs.map { $0.attachments.count } == [1, 1])
             }
             let calls = try element(0, ofMap: map)
@@ -141,9 +141,9 @@ extension RunningKernel {
 
         @Test func aProgramThatNoTargetTakesIsAnError() throws {
             let loaded = try Loader.load(try Fixture.plan("attachable"), providers: [], options: LoadOptions())
-            #expect(try kernelError { try loaded.attach(to: [.section]) }.message.contains("`on_packet` (cgroup_skb)"))
-            #expect(try kernelError { try loaded.attach(to: [.xdp("lo")]) }.message.contains("`xdp=lo`"))
-            #expect(try kernelError { try loaded.attach(to: [.section, .cgroup("/nowhere")]) }.errno == .noSuchFileOrDirectory)
+            #expect(try kernelError { try LoadedObject.attach([loaded], to: [.section]) }.message.contains("`on_packet` (cgroup_skb)"))
+            #expect(try kernelError { try LoadedObject.attach([loaded], to: [.xdp("lo")]) }.message.contains("`xdp=lo`"))
+            #expect(try kernelError { try LoadedObject.attach([loaded], to: [.section, .cgroup("/nowhere")]) }.errno == .noSuchFileOrDirectory)
         }
 
         @Test func aCallOfAnUnboundWeakImportIsNamed() throws {

@@ -14,7 +14,7 @@ import Testing
                 error: undefined import `bpf_subprog` in import_kprobe.bpf.o
                   referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
                 note: searched 1 provider: 7 (library_on_library, id 17)
-                help: `--import REF:bpf_subprog` takes it from a loaded program
+                help: `--import REF:bpf_subprog` takes it from a loaded program, `--library REF` all that a program exports
                 """)
     }
 

@@ -9,7 +9,7 @@ import Glibc
 
 let cases =
     callCases + selectorCases + argumentCases + hostileArgumentCases + imageCases + costCases + lifetimeCases + flagCases
-    + exportRefusalCases + importRefusalCases + stepCases + copyCases + realObjectCases + regressionCases + stockCases
+    + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases + realObjectCases + regressionCases + stockCases
 
 let skipped: Int32 = 4
 

@@ -17,7 +17,7 @@ private let ofKernelModeOnly: Set<String> = [
 /// any kernel.
 let copyCases: [Case] =
     copyOnlyCases
-    + (callCases + selectorCases + argumentCases).filter { !ofKernelModeOnly.contains($0.name) }.map { original in
+    + (callCases + selectorCases + argumentCases + graphCases).filter { !ofKernelModeOnly.contains($0.name) }.map { original in
         Case("copy.\(original.name)", cpus: original.cpus) {
             try Mode.$current.withValue(.copy) { try original.body() }
         }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+public import BPFObject
+
+/// One of several objects that are linked together.
+public struct GraphMember: Sendable {
+    public let object: Object
+    /// Whether the others may import from it; of libraries they always may.
+    public let offersExports: Bool
+
+    public init(_ object: Object, offersExports: Bool = false) {
+        self.object = object
+        self.offersExports = offersExports || object.isLibrary
+    }
+}
+
+/// A wish that names one of the objects, not a loaded program: `--import object=PATH:NAME`.
+public struct MemberRequest: Hashable, Sendable {
+    public let name: String
+    /// The object's position.
+    public let member: Int
+
+    public init(name: String, member: Int) {
+        self.name = name
+        self.member = member
+    }
+}
+
+/// All reasons why objects cannot be linked together; never empty.
+public struct GraphErrors: Error, Sendable {
+    /// Each with the name of the object that it is about.
+    public let errors: [(object: String, error: LinkError)]
+}
+
+/// Links objects to each other and to loaded providers, and finds the order in which they have to be loaded.
+///
+/// Pure, as ``link(_:imports:libraries:searchPath:options:)``, whose rules hold for each object: the others are libraries to it
+/// like those that are given.
+///
+/// - Parameters:
+///   - imports: decisions for imports of any of the objects.
+///   - memberImports: decisions for imports that name one of the objects.
+/// - Throws: every reason at once; of objects that import from each other, the first circle.
+public func link(
+    _ members: [GraphMember], imports: [ImportRequest] = [], memberImports: [MemberRequest] = [],
+    libraries: [ProviderSnapshot] = [], searchPath: [[ProviderSnapshot]] = [], options: LinkOptions = LinkOptions()
+) throws(GraphErrors) -> GraphPlan {
+    let linker = GraphLinker(
+        members: members, imports: imports, memberImports: memberImports, libraries: libraries, searchPath: searchPath,
+        options: options)
+    return try linker.plan()
+}
+
+private struct GraphLinker {
+    let members: [GraphMember]
+    let imports: [ImportRequest]
+    let memberImports: [MemberRequest]
+    let libraries: [ProviderSnapshot]
+    let searchPath: [[ProviderSnapshot]]
+    let options: LinkOptions
+
+    func plan() throws(GraphErrors) -> GraphPlan {
+        let order = try order(dependencies())
+        var errors = requestErrors()
+        var planned: [Int: ProviderSnapshot] = [:]
+        var steps: [GraphPlan.Step] = []
+        for number in order {
+            do throws(LinkErrors) {
+                let plan = try plan(number, planned)
+                steps.append(GraphPlan.Step(number: number, plan: plan))
+                planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
+            } catch {
+                errors += error.errors.map { (members[number].object.name, $0) }
+                // What imports from it shall not be told that it is not there.
+                planned[number] = snapshot(number)
+            }
+        }
+        guard errors.isEmpty else { throw GraphErrors(errors: errors) }
+        return GraphPlan(steps: steps)
+    }
+
+    private func plan(_ number: Int, _ planned: [Int: ProviderSnapshot]) throws(LinkErrors) -> LinkPlan {
+        let object = members[number].object
+        let names = Set(object.imports.map(\.name))
+        var requests = imports.filter { names.contains($0.name) || members.count == 1 }
+        for request in memberImports where request.member != number && names.contains(request.name) {
+            if let provider = planned[request.member] { requests.append(ImportRequest(name: request.name, provider: provider)) }
+        }
+        let others = members.indices.compactMap { $0 != number && members[$0].offersExports ? planned[$0] : nil }
+        return try link(
+            object, imports: requests, libraries: others + libraries, searchPath: searchPath, options: options(for: object))
+    }
+
+    private func snapshot(_ number: Int, imports: [String: Carried] = [:]) -> ProviderSnapshot {
+        ProviderSnapshot(
+            planned: members[number].object, number: number, isCallable: !options.copiesOnly, imports: imports)
+    }
+
+    /// Names of programs choose among those of all objects.
+    private func options(for object: Object) -> LinkOptions {
+        guard members.count > 1 else { return options }
+        var options = options
+        let names = Set(object.entryPrograms.map(\.name))
+        let only = options.only.filter(names.contains)
+        // An object of whose programs none is wanted has nothing to be loaded, and says so.
+        if !only.isEmpty || object.isLibrary { options.only = only }
+        options.except = options.except.filter(names.contains)
+        return options
+    }
+
+    // MARK: Mistakes
+
+    /// With several objects, a request for what none of them imports, or a choice of a program that none has, is a mistake.
+    private func requestErrors() -> [(object: String, error: LinkError)] {
+        guard members.count > 1 else { return [] }
+        let imported = members.flatMap { $0.object.imports.map(\.name) }
+        let programs = members.flatMap { $0.object.entryPrograms.map(\.name) }
+        let all = "the set of \(members.count) objects"
+        var errors: [(object: String, error: LinkError)] = []
+        for request in imports where !imported.contains(request.name) {
+            errors.append((all, .notImported(request, imports: imported, similar: similarNames(to: request.name, in: imported))))
+        }
+        for name in options.only + options.except where !programs.contains(name) {
+            errors.append((all, .noSuchProgram(name, programs: programs, similar: similarNames(to: name, in: programs))))
+        }
+        return errors
+    }
+
+    // MARK: Order
+
+    /// An object that imports from another.
+    private struct Dependency {
+        let importer: Int
+        let wanted: Import
+        let provider: Int
+    }
+
+    /// All that objects may have to import from each other: of a name that two offer, from both.
+    private func dependencies() -> [[Dependency]] {
+        var offering: [String: [Int]] = [:]
+        for (number, member) in members.enumerated() where member.offersExports {
+            for export in member.object.exports { offering[export.name, default: []].append(number) }
+        }
+        let requested = Dictionary(memberImports.map { ($0.name, $0.member) }, uniquingKeysWith: { a, _ in a })
+        let decided = Set(imports.map(\.name))
+        return members.enumerated().map { number, member in
+            member.object.imports.flatMap { wanted -> [Dependency] in
+                if decided.contains(wanted.name) { return [] }
+                let providers = requested[wanted.name].map { [$0] } ?? offering[wanted.name] ?? []
+                return providers.filter { $0 != number }.map { Dependency(importer: number, wanted: wanted, provider: $0) }
+            }
+        }
+    }
+
+    /// Providers first; depth first from each object in the given order.
+    private func order(_ dependencies: [[Dependency]]) throws(GraphErrors) -> [Int] {
+        var order: [Int] = []
+        var isDone = Array(repeating: false, count: members.count)
+        var path: [(member: Int, next: Int)] = []
+        for start in members.indices where !isDone[start] {
+            path = [(start, 0)]
+            while let (member, next) = path.last {
+                guard next < dependencies[member].count else {
+                    isDone[member] = true
+                    order.append(member)
+                    path.removeLast()
+                    continue
+                }
+                path[path.count - 1].next += 1
+                let provider = dependencies[member][next].provider
+                if isDone[provider] { continue }
+                if let first = path.firstIndex(where: { $0.member == provider }) {
+                    let circle = path[first...].map { dependencies[$0.member][$0.next - 1] }
+                    throw GraphErrors(errors: [(members[provider].object.name, .circularImports(words(for: circle)))])
+                }
+                path.append((provider, 0))
+            }
+        }
+        return order
+    }
+
+    /// The whole way round, function by function: who imports, what is imported, and back to where it began.
+    private func words(for circle: [Dependency]) -> [LinkError.Place] {
+        var places: [LinkError.Place] = []
+        func add(_ member: Int, _ function: String) {
+            let place = LinkError.Place(object: members[member].object.name, function: function)
+            if places.last != place { places.append(place) }
+        }
+        for dependency in circle {
+            let object = members[dependency.importer].object
+            // Of the functions that import it, one that what was imported before leads to, if there is one.
+            let users = dependency.wanted.sites.map(\.function)
+            let reached = places.last.flatMap { last in object.functions.firstIndex { $0.name == last.function } }
+                .map { object.reachableFunctions(from: $0).map { object.functions[$0].name } } ?? []
+            if let user = users.first(where: reached.contains) ?? users.first { add(dependency.importer, user) }
+            add(dependency.provider, dependency.wanted.name)
+        }
+        if let first = places.first { places.append(first) }
+        return places
+    }
+}

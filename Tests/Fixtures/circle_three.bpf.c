@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+/* A library that imports from the next of three. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "circle.h"
+
+static __attribute__((noinline)) int step_three(int value)
+{
+	return circle_one(value - 1);
+}
+
+int circle_three(int value)
+{
+	return value > 0 ? step_three(value) : 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
