@@ -31,7 +31,7 @@ let graphCases: [Case] = [
         let pin = "/sys/fs/bpf/guest_tests_graph"
         var options = LoadOptions()
         options.pin = pin
-        try expectRefusal("invalid access") { _ = try loadGraph(["subprog", "import_socket", "refused"], options: options) }
+        try expectRefusal("invalid mem access 'map_value_or_null'") { _ = try loadGraph(["subprog", "import_socket", "refused"], options: options) }
         try expect(access(pin, F_OK) != 0, "a pin is left")
         try poll("everything is undone") { Census.take() == before }
         // The last pin has a name that the file system of pins does not take.
