@@ -65,8 +65,8 @@ let package = Package(
         .executableTarget(
             name: "bpflink-guest-tests",
             dependencies: [
-                "BPFKernel", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem", "LoadComparison",
-                "TestFixtures", systemPackage,
+                "BPFKernel", "BPFLinkCommands", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem",
+                "LoadComparison", "TestFixtures", systemPackage,
             ],
             path: "Tests/Guest", swiftSettings: strict),
 

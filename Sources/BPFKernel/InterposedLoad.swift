@@ -173,7 +173,7 @@ final class InterposedLoad {
     private func finish(_ prepared: ProgramLoad, of program: OpaquePointer, sharing shared: CInt? = nil) throws(KernelError) {
         var load = prepared
         let own = providers.map { $0.descriptor.number } + (shared.map { [$0] } ?? [])
-        load.descriptors = try resolveSlots(
+        load.descriptors = try Self.resolveSlots(
             &load.instructions, own: own, kernelModules: load.options.fd_array, program: load.name)
         do throws(ProgramLoad.Refusal) {
             let outcome = try load.run()
@@ -196,7 +196,7 @@ final class InterposedLoad {
     ///
     /// Where the program calls functions of kernel modules, libbpf has numbered their BTF from slot 1 on; the providers come
     /// behind these. Slot 0 then stands for vmlinux and is never looked at, but has to be a valid descriptor.
-    private func resolveSlots(
+    static func resolveSlots(
         _ instructions: inout [bpf_insn], own: [CInt], kernelModules: UnsafePointer<CInt>?, program: String
     ) throws(KernelError) -> [CInt] {
         let calls = instructions.indices.filter { instructions[$0].code == UInt8(BPF_JMP | BPF_CALL) }

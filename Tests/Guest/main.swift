@@ -9,7 +9,8 @@ import Glibc
 
 let cases =
     callCases + selectorCases + argumentCases + hostileArgumentCases + imageCases + costCases + lifetimeCases + flagCases
-    + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases + realObjectCases + regressionCases + stockCases
+    + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases + realObjectCases + treeCases
+    + regressionCases + stockCases
 
 let skipped: Int32 = 4
 

@@ -118,6 +118,7 @@ import Testing
         ("bpflink load $FIXTURES/none.bpf.o", "none.bpf.o cannot be read: No such file or directory"),
         ("bpflink load $FIXTURES/untyped.bpf.o", "error: the section `mine` of "),
         ("bpflink load $FIXTURES/plain.bpf.o --attach=xdp=lo", "error: no program of the object can be attached to `xdp=lo`"),
+        ("bpflink tree id=4000000000", "error: no program has the id 4000000000"),
         ("bpflink unload id=1", "error: `id=1` cannot be unloaded"),
     ])
     func whatCannotBeDoneIsSaid(command: String, words: String) throws {
@@ -161,8 +162,18 @@ import Testing
         #expect(run.output.components(of: ": socket_filter filter, tag ") == 2)
     }
 
+    @Test func treeShowsOneProgramAndWhoHoldsIt() throws {
+        let run = try Command.run("bpflink load $FIXTURES/plain.bpf.o --exec -- sh -c 'bpflink tree $BPFLINK_FD'")
+        #expect(run.status == 0)
+        let lines = run.output.split(separator: "\n").map(String.init)
+        #expect(lines.first?.hasSuffix(": socket_filter filter") == true)
+        #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("    held by process ") })
+        #expect(lines.contains { $0.hasSuffix(" (bpflink)") })
+        #expect(try Command.run("bpflink tree --dot").output.hasPrefix("digraph bpflink {\n"))
+    }
+
     @Test(arguments: ["bpflink load", "bpflink load x --import 7", "bpflink load x --import :f", "bpflink load x --exec",
-        "bpflink load x -- true", "bpflink load x --type nonsense", "bpflink load x --attach=moon", "bpflink nonsense"])
+        "bpflink load x -- true", "bpflink load x --type nonsense", "bpflink load x --attach=moon", "bpflink tree moon", "bpflink nonsense"])
     func wrongUsageIs64(command: String) throws {
         let run = try Command.run(command)
         #expect(run.status == 64)
@@ -179,6 +190,8 @@ import Testing
         #expect(usage.status == 64)
         #expect(usage.errors.isEmpty)
         #expect(usage.output.hasPrefix("{\"error\":{\"code\":\"usage\","))
+        let two = try Command.run("bpflink tree --dot -j")
+        #expect(two.status == 64 && two.output.contains("`--dot` and `--json` are two outputs; choose one"))
     }
 }
 
