@@ -47,6 +47,16 @@ public final class LibbpfAlone {
         return all
     }
 
+    /// Attaches a program where its section says, and detaches it again.
+    ///
+    /// - Returns: 0, or the error number.
+    public func attach(_ name: String) -> CInt {
+        guard let program = programs.first(where: { String(cString: bpf_program__name($0)) == name }) else { return ENOENT }
+        guard let link = bpf_program__attach(program) else { return errno }
+        bpf_link__destroy(link)
+        return 0
+    }
+
     /// What the kernel has of the programs that are loaded, by name.
     public func programFacts() throws -> [String: ProgramFacts] {
         var facts: [String: ProgramFacts] = [:]

@@ -23,6 +23,9 @@ let realObjectCases: [Case] =
     ].map { name in
         Case("real.\(name)_beside_an_import") { try loadBesideImport(name) }
     }
+    + ["core", "network", "sections", "streams", "typed"].map { name in
+        Case("real.\(name)_is_attached_as_by_libbpf") { try attachAsLibbpf(name) }
+    }
 
 private func real(_ name: String, importing: Bool = false) throws -> RealObject {
     try require(
@@ -152,4 +155,40 @@ private func loadBesideImport(_ name: String) throws {
         calls += 1
     }
     try expect(calls > 0, "no program of \(source.name) was run")
+}
+
+// MARK: Attached
+
+/// Attaches each program where its section says: by libbpf alone, by bpflink, and by bpflink where it has loaded the program
+/// itself, so that libbpf knows nothing of its section.
+private func attachAsLibbpf(_ name: String) throws {
+    let plain = try real(name)
+    let importing = try real(name, importing: true).object()
+    let library = try Provider(try Loader.load(try link(try real("touch").object()), providers: [], options: LoadOptions()))
+    var attached = 0
+    for entry in try plain.object().entryPrograms {
+        guard let alone = try? plain.alone(only: entry.name) else { continue }
+        let expected = alone.attach(entry.name)
+        var choice = LinkOptions()
+        choice.only = [entry.name]
+        var plans = [(plan: try link(try plain.object(), options: choice), providers: [OpenProgram]())]
+        if try obstacle(to: entry) == nil {
+            plans.append((try link(importing, libraries: [try library.snapshot()], options: choice), [library.program]))
+        }
+        for (plan, providers) in plans {
+            var options = LoadOptions()
+            options.attach = [.section]
+            let what = "\(entry.sectionName)\(providers.isEmpty ? "" : " with an import")"
+            let result = Result { () throws(KernelError) in try Loader.load(plan, providers: providers, options: options) }
+            switch result {
+            case .success(let loaded):
+                try expectEqual(expected, 0, "what libbpf says of \(what), which bpflink attaches")
+                try expectEqual(loaded.programs[0].attachments.count, 1, "attachments of \(what)")
+                attached += 1
+            case .failure(let error):
+                try expect(error.code == .attach && expected != 0, "\(what) is attached by libbpf (\(expected)): \(words(of: error))")
+            }
+        }
+    }
+    try expect(attached > 0 || ["network", "streams"].contains(name), "no program of \(name) was attached")
 }
