@@ -44,7 +44,6 @@ enum ObjectMap {
             guard mapName(of: info) == name, info.type == BPF_MAP_TYPE_ARRAY.rawValue, info.max_entries == 1 else { return nil }
             guard try isFrozen(map.number) else { return nil }
             var value = [UInt8](repeating: 0, count: Int(info.value_size))
-            // The kernel pads values to eight bytes in its own memory only; it copies `value_size` rounded up for none but per-CPU maps.
             var key: UInt32 = 0
             let number = map.number
             try libbpfCall { bpf_map_lookup_elem(number, &key, &value) }

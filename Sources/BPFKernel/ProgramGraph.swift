@@ -12,6 +12,8 @@ public struct ProgramGraph: Sendable {
         public var info: ProgramInfo
         /// What it offers, in the kernel's order.
         public var exports: [ProviderExport]
+        /// What can be copied from it, if it exports nothing.
+        public var copies: [ProviderExport] = []
         /// What it calls in other programs.
         public var imports: [ProgramImport]
         /// The programs that import from it, by id.
@@ -39,7 +41,7 @@ public struct ProgramGraph: Sendable {
     ///
     /// Programs that are unloaded meanwhile are left out; a program whose importer is found is held open by it and stays.
     ///
-    /// - Parameter all: whether programs that neither export nor import are part of it.
+    /// - Parameter all: whether programs that neither export nor import, nor can be copied from, are part of it.
     /// - Throws: ``KernelError`` if programs cannot be enumerated, which takes CAP_SYS_ADMIN.
     public static func read(all: Bool = false) throws(KernelError) -> ProgramGraph {
         try Capabilities.ofThisProcess().check([.lookUp])
@@ -49,10 +51,12 @@ public struct ProgramGraph: Sendable {
         var graph = ProgramGraph(nodes: [])
         for program in try OpenProgram.all() {
             let info = program.info
-            guard all || !info.exports.isEmpty || !info.imports.isEmpty else { continue }
+            // A program whose object is damaged offers nothing.
+            let copies = info.exports.isEmpty ? (try? program.carried())?.exports ?? [] : []
+            guard all || !info.exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty else { continue }
             graph.nodes.append(
                 Node(
-                    info: info, exports: try program.exports(), imports: try names.imports(of: info),
+                    info: info, exports: try program.exports(), copies: copies, imports: try names.imports(of: info),
                     pins: pins.pins(ofProgram: info.id), linkPins: pins.links(ofProgram: info.id),
                     processes: processes.holders(ofProgram: info.id)))
         }

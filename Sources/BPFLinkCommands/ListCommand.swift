@@ -23,6 +23,7 @@ public struct ListCommand: ParsableCommand {
             for node in graph.nodes {
                 lines.append("\(node.title), tag \(node.info.tag)")
                 lines += node.exports.map { "  exports \($0.prototype)" }
+                lines += node.copies.map { "  offers copies of \($0.prototype)" }
                 lines += node.imports.map { "  imports \($0.function ?? "(unknown)") from id \($0.providerID) (\($0.providerName))" }
                 lines += node.placeLines.map { "  \($0)" }
             }

@@ -19,7 +19,9 @@ public struct LoadCommand: ParsableCommand {
             says; else from the one that offers it among the objects and what --library names, in which the same name twice is an
             error; else from the first directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
 
-            Global functions that two or more programs of the object call are loaded once, and the programs import them, if the             kernel can do that. What it cannot share is copied into each program, as libbpf alone would do; --no-share loads             everything like that.
+            Global functions that two or more programs of the object call are loaded once, and the programs import them, if the \
+            kernel can do that. What it cannot share is copied into each program, as libbpf alone would do; --no-share loads \
+            everything like that.
 
             Without --pin, --attach or --exec nothing keeps the programs loaded. With --attach and without --pin, bpflink stays \
             in the foreground until SIGINT or SIGTERM. With --exec it runs COMMAND, which inherits the programs' descriptors \

@@ -28,6 +28,7 @@ extension ProgramGraph.Node {
             "attachment_pins": .array(linkPins.map(JSONValue.string)),
             "processes": .array(processes.map(\.json)),
             "exports": .array(exports.map { json(for: $0) }),
+            "copies": copies.isEmpty ? nil : .array(copies.map { json(for: $0) }),
             "imports": .array(
                 imports.map {
                     .object([

@@ -4,7 +4,8 @@ import BPFObject
 /// Decides every import of one object.
 ///
 /// A request decides for its import. Without one, the lists of libraries are searched, one after the other: in the first that
-/// has the name exactly one library may offer it. A weak import that nobody offers stays unresolved. Whatever is found must have the prototype that the object was compiled against.
+/// has the name exactly one library may offer it. A weak import that nobody offers stays unresolved. Whatever is found must have
+/// the prototype that the object was compiled against.
 struct Resolver {
     let object: Object
     /// In the order given.

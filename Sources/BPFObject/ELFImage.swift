@@ -8,6 +8,8 @@ struct ELFImage {
     private var headers: [SectionHeader]
     private var isGrown = false
     private var sectionSymbols: [Int: SymbolIndex] = [:]
+    /// What is added to tables, by section: the tables are written anew once, however much is added.
+    private var added: [Int: ByteWriter] = [:]
 
     init(_ object: Object) {
         self.object = object
@@ -17,14 +19,16 @@ struct ELFImage {
 
     /// The file as it is now.
     var bytes: [UInt8] {
-        var file = file
-        if isGrown {
-            file.align(8)
-            file.put64(UInt64(file.count), at: SectionHeader.tablePositionField)
-            file.put16(UInt16(headers.count), at: SectionHeader.tableCountField)
-            for header in headers { header.append(to: &file) }
+        var image = self
+        for (table, more) in added.sorted(by: { $0.key < $1.key }) {
+            image.replace(table, with: Array(contents(table).all) + more.bytes)
         }
-        return file.bytes
+        guard image.isGrown else { return file.bytes }
+        image.file.align(8)
+        image.file.put64(UInt64(image.file.count), at: SectionHeader.tablePositionField)
+        image.file.put16(UInt16(headers.count), at: SectionHeader.tableCountField)
+        for header in image.headers { header.append(to: &image.file) }
+        return image.file.bytes
     }
 
     // MARK: In place
@@ -154,10 +158,8 @@ struct ELFImage {
             file.put(Array(entry.bytes.dropFirst(4)), at: position + 4)
             return index
         }
-        entry.put32(UInt32(try addString(symbol.name, to: Int(headers[table].link))), at: 0)
-        let count = headers[table].size / ELFConstant.symbolSize
-        extend(table, by: entry.bytes)
-        return SymbolIndex(count)
+        entry.put32(UInt32(addString(symbol.name, to: Int(headers[table].link))), at: 0)
+        return SymbolIndex(add(entry.bytes, to: table) / ELFConstant.symbolSize)
     }
 
     /// The object's own reference to something outside of it, which is no import.
@@ -184,7 +186,7 @@ struct ELFImage {
     /// The section of subprograms, which is made if the object has none.
     private mutating func textSection() throws(ObjectError) -> Int {
         if let text = object.sections.first(where: { $0.isCode && $0.name == ".text" }) { return text.index.value }
-        let name = UInt32(try addString(".text", to: object.sectionNames.value))
+        let name = UInt32(addString(".text", to: object.sectionNames.value))
         return try append(
             SectionHeader(
                 name: name, type: ELFConstant.sectionProgramBits,
@@ -204,10 +206,10 @@ struct ELFImage {
             entries.append64(UInt64(symbol.value) << 32 | UInt64(kind.rawValue))
         }
         if let table = relocationTable(of: SectionIndex(section)) {
-            extend(table, by: entries.bytes)
+            replace(table, with: Array(contents(table).all) + entries.bytes)
             return
         }
-        let name = UInt32(try addString(".rel.text", to: object.sectionNames.value))
+        let name = UInt32(addString(".rel.text", to: object.sectionNames.value))
         _ = try append(
             SectionHeader(
                 name: name, type: ELFConstant.sectionRelocations,
@@ -260,8 +262,8 @@ struct ELFImage {
                 size: UInt64(code.count)), at: nil)
 
         let sectionNames = object.sectionNames.value
-        let codeName = try addString(entry.sectionName, to: sectionNames)
-        let relocationsName = try addString(".rel" + entry.sectionName, to: sectionNames)
+        let codeName = addString(entry.sectionName, to: sectionNames)
+        let relocationsName = addString(".rel" + entry.sectionName, to: sectionNames)
         _ = try append(
             SectionHeader(
                 name: UInt32(codeName), type: ELFConstant.sectionProgramBits,
@@ -298,10 +300,18 @@ struct ELFImage {
         return ByteReader(file.bytes, start..<(start + headers[index].size), what: "section \(name)")
     }
 
-    private mutating func addString(_ string: String, to index: Int) throws(ObjectError) -> Int {
-        let old = Array(contents(index).all)
-        replace(index, with: old + Array(string.utf8) + [0])
-        return old.count
+    private mutating func addString(_ string: String, to index: Int) -> Int {
+        add(Array(string.utf8) + [0], to: index)
+    }
+
+    /// Adds to a table of symbols or names.
+    ///
+    /// - Returns: where in the table, in bytes.
+    private mutating func add(_ more: [UInt8], to table: Int) -> Int {
+        let writer = added[table, default: ByteWriter([])]
+        let position = headers[table].size + writer.count
+        added[table, default: ByteWriter([])].append(more)
+        return position
     }
 
     private mutating func replace(_ index: Int, with contents: [UInt8]) {
@@ -310,16 +320,6 @@ struct ELFImage {
         headers[index].offset = file.count
         headers[index].size = contents.count
         file.append(contents)
-    }
-
-    /// Appends to a section; the one that grew last is not moved.
-    private mutating func extend(_ index: Int, by more: [UInt8]) {
-        guard isGrown, headers[index].offset + headers[index].size == file.count else {
-            replace(index, with: Array(contents(index).all) + more)
-            return
-        }
-        file.append(more)
-        headers[index].size += more.count
     }
 
     /// - Returns: the new section's index.

@@ -35,6 +35,12 @@ import Testing
         #expect(run.output.contains("[{\\\".bss\\\":[{\\\"total\\\":4}]}]"))
     }
 
+    @Test func theListShowsWhatCanBeCopied() throws {
+        let run = try withLibrary("bpflink list; bpflink list -j | jq -r '.programs[].copies[]?.name' | grep -cx bpf_subprog_total")
+        #expect(run.output.contains("  offers copies of int bpf_subprog(int kind, const struct event *event)\n"))
+        #expect(Int(run.output.split(separator: "\n").last ?? "") ?? 0 >= 1)
+    }
+
     @Test func theMapsOutliveTheLibrary() throws {
         let run = try withLibrary(
             """
