@@ -18,6 +18,8 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
     case netns(String)
     /// `perf_event` programs: to a software event on every CPU.
     case perfEvent(PerfEvent)
+    /// `freplace` programs: in place of the function that the section names, of a loaded program.
+    case replace(ProgramSelector)
 
     /// An event that needs no counter of the hardware, so many times per second.
     public struct PerfEvent: Hashable, Sendable, CustomStringConvertible {
@@ -64,6 +66,9 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         case "perf_event":
             guard let event = PerfEvent(value) else { return nil }
             self = .perfEvent(event)
+        case "replace":
+            guard let program = ProgramSelector(value) else { return nil }
+            self = .replace(program)
         default: return nil
         }
     }
@@ -77,6 +82,7 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         case .egress(let interface): "egress=\(interface)"
         case .netns(let path): "netns=\(path)"
         case .perfEvent(let event): "perf_event=\(event)"
+        case .replace(let program): "replace=\(program)"
         }
     }
 
@@ -90,13 +96,14 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         case .ingress, .egress: type.rawValue == BPF_PROG_TYPE_SCHED_CLS.rawValue
         case .netns: [BPF_PROG_TYPE_SK_LOOKUP, BPF_PROG_TYPE_FLOW_DISSECTOR].contains { $0.rawValue == type.rawValue }
         case .perfEvent: type.rawValue == BPF_PROG_TYPE_PERF_EVENT.rawValue
+        case .replace: type == .replacement
         }
     }
 
     /// Whether attaching takes CAP_NET_ADMIN.
     var isOfNetwork: Bool {
         switch self {
-        case .section, .perfEvent: false
+        case .section, .perfEvent, .replace: false
         case .cgroup, .xdp, .ingress, .egress, .netns: true
         }
     }
@@ -111,5 +118,5 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
     /// What the targets are, for those who gave none that fits.
     static let help =
         "targets: `--attach` for what section names say; `--attach=` with cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, "
-        + "egress=INTERFACE, netns=PATH, perf_event=cpu-clock@99"
+        + "egress=INTERFACE, netns=PATH, perf_event=cpu-clock@99, replace=REF"
 }

@@ -91,6 +91,8 @@ struct Attacher {
         case .netns(let path):
             let namespace = AnyDescriptor(owning: try systemCall { open(path, O_RDONLY | O_CLOEXEC) })
             return .link(try libbpfPointer { bpf_program__attach_netns(program, namespace.number) })
+        // The kernel knows since the program was loaded.
+        case .replace: return .link(try libbpfPointer { bpf_program__attach_trace(program) })
         case .perfEvent: throw CallFailure(errno: .notSupported, log: [])
         }
     }

@@ -23,6 +23,12 @@ public struct LoadOptions: Sendable {
     /// `bpf_attr.log_level` of programs that bpflink loads itself.
     var logLevel: UInt32 { debug ? 1 : 0 }
 
+    /// The program that has the functions which `freplace` programs replace.
+    var replaced: ProgramSelector? {
+        for case .replace(let program) in attach { return program }
+        return nil
+    }
+
     /// The privileged actions of loading programs of these types with these options.
     func actions(loading types: [ProgramType]) -> [PrivilegedAction] {
         types.map(PrivilegedAction.load)

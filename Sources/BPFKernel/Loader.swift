@@ -114,6 +114,8 @@ public enum Loader {
         _ plan: LinkPlan, _ maps: CopiedMaps, _ options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
         let object = try open(plan, maps)
+        let replaced = try setReplaced(in: object, options)
+        defer { withExtendedLifetime(replaced) {} }
         // libbpf asks for a log only after a failure, and writes it here; untouched pages cost nothing.
         let log = UnsafeMutableBufferPointer<CChar>.allocate(capacity: Int(UInt32.max >> 8))
         defer { log.deallocate() }
@@ -150,6 +152,8 @@ public enum Loader {
                 throw KernelError(.load, "libbpf takes no handler for the sections of \(plan.object.name)", error)
             }
             let object = try open(plan, maps)
+            let replaced = try setReplaced(in: object, options)
+            defer { withExtendedLifetime(replaced) {} }
             do throws(CallFailure) {
                 try load.setAttachTargets(in: object)
                 let pointer = object.pointer
@@ -190,6 +194,28 @@ public enum Loader {
         }
     }
 
+    /// Tells libbpf of which program functions are replaced, which it learns from nowhere but its caller.
+    ///
+    /// - Returns: that program, to be held until the object is loaded.
+    private static func setReplaced(
+        in object: borrowing ObjectHandle, _ options: LoadOptions
+    ) throws(KernelError) -> OpenProgram? {
+        let replacements = object.programs.filter { bpf_program__autoload($0) && bpf_program__type($0) == BPF_PROG_TYPE_EXT }
+        guard let selector = options.replaced, !replacements.isEmpty else { return nil }
+        let target = try OpenProgram.open(selector)
+        for program in replacements {
+            let function = SectionRules(String(cString: bpf_program__section_name(program))).target
+            do throws(CallFailure) {
+                try libbpfCall { bpf_program__set_attach_target(program, target.descriptor.number, function) }
+            } catch {
+                throw KernelError(
+                    .load, "`\(function)` of \(selector.words) cannot be replaced by `\(String(cString: bpf_program__name(program)))`",
+                    error, notes: error.lastWords)
+            }
+        }
+        return target
+    }
+
     /// The object as libbpf is to see it: calls bound, imports gone, a library with an entry program.
     private static func rewritten(_ plan: LinkPlan, _ maps: CopiedMaps?) throws(KernelError) -> [UInt8] {
         do throws(ObjectError) {
@@ -214,11 +240,11 @@ public enum Loader {
                     .load, "the section `\(section)` of \(plan.object.name) names no program type",
                     help: ["`--type TYPE` tells it, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"])
             }
-            // libbpf learns of which program from nowhere but its caller.
-            guard type.program != .replacement else {
+            if type.program == .replacement, options.replaced == nil {
                 throw KernelError(
                     .load, "`\(program.name)` replaces a function of a loaded program, and nothing says of which",
-                    errno: .invalidArgument, notes: ["its section is \(section)"])
+                    errno: .invalidArgument, notes: ["its section is \(section)"],
+                    help: ["`--attach=replace=REF` names the program, as `--import` does"])
             }
             sections[SectionType.name(of: section)] = type
         }

@@ -77,7 +77,7 @@ public struct LoadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Attach where section names say; or to cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, egress=INTERFACE, netns=PATH, perf_event=EVENT[@HZ].",
+            "Attach where section names say; or to cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, egress=INTERFACE, netns=PATH, perf_event=EVENT[@HZ], replace=REF.",
             valueName: "target"))
     var attach: [AttachTarget] = []
 

@@ -23,6 +23,32 @@ let realObjectCases: [Case] =
     ].map { name in
         Case("real.\(name)_beside_an_import") { try loadBesideImport(name) }
     }
+    + [
+        Case("regression.function_of_a_program_is_replaced") {
+            let target = try load("replaceable")
+            try expectEqual(try target.run(), 2, "result of the program's own function")
+            let selector = ProgramSelector.id(target.programs[0].info.id)
+            var options = LoadOptions()
+            options.attach = [.replace(selector)]
+            let plan = try link(try real("replace").object())
+            do {
+                let instead = try Loader.load(plan, providers: [], options: options)
+                try expectEqual(try target.run(), 1, "result of the function in its place")
+                withExtendedLifetime(instead) {}
+            }
+            try poll("the function is its own again") { try target.run() == 2 }
+            let other = try load("plain")
+            defer { withExtendedLifetime(other) {} }
+            options.attach = [.replace(.id(other.programs[0].info.id))]
+            do throws(KernelError) {
+                _ = try Loader.load(plan, providers: [], options: options)
+            } catch {
+                try expect(error.message.hasPrefix("`replaced` of `id="), error.message)
+                return
+            }
+            throw Failure("a function that is not there was replaced")
+        }
+    ]
     + ["core", "network", "sections", "streams", "typed"].map { name in
         Case("real.\(name)_is_attached_as_by_libbpf") { try attachAsLibbpf(name) }
     }
