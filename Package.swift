@@ -24,6 +24,8 @@ let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: 
 let package = Package(
     name: "bpflink",
     products: [
+        // What bpflink can do, for programs that embed it.
+        .library(name: "BPFLink", targets: ["BPFLink"]),
         .executable(name: "bpflink", targets: ["bpflink"]),
         .executable(name: "bpflink-vm", targets: ["bpflink-vm"]),
     ],
@@ -47,11 +49,15 @@ let package = Package(
             dependencies: ["BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", systemPackage],
             swiftSettings: strict),
         .target(
-            name: "BPFLinkCommands",
-            dependencies: ["BPFKernel", "BPFLinker", "BPFObject", argumentParser, systemPackage],
+            name: "BPFLink", dependencies: ["BPFKernel", "BPFLinker", "BPFObject", systemPackage], swiftSettings: strict),
+        .target(
+            name: "BPFLinkCommands", dependencies: ["BPFLink", argumentParser, systemPackage],
             swiftSettings: strict),
         .executableTarget(
             name: "bpflink", dependencies: ["BPFLinkCommands"], swiftSettings: strict, linkerSettings: selfContained),
+
+        .executableTarget(
+            name: "embedding-example", dependencies: ["BPFLink", "CLibbpf"], path: "Examples/embedding", swiftSettings: strict),
 
         // The VM runner knows nothing of BPF.
         .target(name: "VMProtocol", swiftSettings: strict),

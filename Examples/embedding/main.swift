@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+// A program that embeds the linker: it shows what a library offers, loads it together with a program that imports from it, and
+// runs that program once. Everything goes away with the process.
+//
+//   embedding-example LIBRARY IMPORTER
+
+import BPFLink
+import CLibbpf
+
+/// Runs a program on a packet of zeros (`BPF_PROG_TEST_RUN`).
+func testRun(_ program: LoadedProgram) -> UInt32? {
+    var packet = [UInt8](repeating: 0, count: 64)
+    var options = bpf_test_run_opts()
+    withUnsafeMutableBytes(of: &options) { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
+    options.sz = MemoryLayout<bpf_test_run_opts>.size
+    options.data_size_in = UInt32(packet.count)
+    options.repeat = 1
+    return packet.withUnsafeMutableBytes { packet in
+        options.data_in = UnsafeRawPointer(packet.baseAddress)
+        return bpf_prog_test_run_opts(program.descriptor, &options) == 0 ? options.retval : nil
+    }
+}
+
+func show(_ library: Object) {
+    let inspector = FunctionInspector(library)
+    for (index, function) in library.functions.enumerated() where function.role == .exported {
+        let facts = inspector.facts(of: index)
+        let prototype = library.exports.first { $0.function == function }.map { "\($0.prototype)" } ?? function.name
+        print("\(prototype)  // \(facts.stack) bytes of stack, \(facts.helpers.map(Helper.name))")
+    }
+}
+
+guard CommandLine.arguments.count == 3 else { fatalError("usage: embedding-example LIBRARY IMPORTER") }
+do {
+    let library = try Object(file: CommandLine.arguments[1])
+    let importer = try Object(file: CommandLine.arguments[2])
+    show(library)
+
+    // Objects may import from each other: the linker finds the order in which they are loaded.
+    let loaded = try LoadRequest([importer, library]).plan().load()
+    for program in loaded.flatMap(\.programs) {
+        print("loaded \(program.name), id \(program.info.id)")
+        if !program.isSynthetic, let result = testRun(program) { print("\(program.name) returned \(result)") }
+    }
+    withExtendedLifetime(loaded) {}
+} catch let error as ObjectError {
+    fatalError("\(error)")
+} catch let error as KernelError {
+    fatalError(([error.message] + error.notes).joined(separator: "\n"))
+} catch let error as GraphErrors {
+    fatalError("cannot be linked: \(error.errors.map(\.error))")
+}

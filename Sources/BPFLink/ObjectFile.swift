@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+public import BPFObject
+public import SystemPackage
+
+extension Object {
+    /// Reads an object from a file, which also names it in messages.
+    ///
+    /// - Throws: `Errno` if the file cannot be read, ``BPFObject/ObjectError`` if it is no object that can be linked.
+    public init(file path: String) throws {
+        let file = try FileDescriptor.open(FilePath(path), .readOnly)
+        try self.init(bytes: file.closeAfter { try Self.contents(of: file) }, name: path)
+    }
+
+    /// No object is larger; what is, is something else, and may have no end.
+    private static let maximumSize = 256 << 20
+
+    private static func contents(of file: FileDescriptor) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        let chunk = 1 << 16
+        while true {
+            let start = bytes.count
+            bytes += repeatElement(0, count: chunk)
+            let count = try bytes.withUnsafeMutableBytes {
+                try file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
+            }
+            bytes.removeLast(chunk - count)
+            if count == 0 { return bytes }
+            if bytes.count > maximumSize { throw Errno.fileTooLarge }
+        }
+    }
+}
