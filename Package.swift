@@ -92,7 +92,8 @@ let package = Package(
             swiftSettings: strict),
         // The bpflink command itself, on whatever kernel runs.
         .testTarget(
-            name: "HostTests", dependencies: ["BPFLinker", "BPFObject", "TestFixtures", "bpflink"], swiftSettings: strict),
+            name: "HostTests", dependencies: ["BPFLinker", "BPFObject", "TestFixtures", "bpflink", "embedding-example"],
+            swiftSettings: strict),
         .testTarget(
             name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands", "BPFLinker", "BPFObject", "TestFixtures", "bpflink"],
             exclude: ["Cases"], swiftSettings: strict),

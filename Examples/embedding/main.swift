@@ -7,6 +7,7 @@
 
 import BPFLink
 import CLibbpf
+import Glibc
 
 /// Runs a program on a packet of zeros (`BPF_PROG_TEST_RUN`).
 func testRun(_ program: LoadedProgram) -> UInt32? {
@@ -31,7 +32,14 @@ func show(_ library: Object) {
     }
 }
 
-guard CommandLine.arguments.count == 3 else { fatalError("usage: embedding-example LIBRARY IMPORTER") }
+/// Says why nothing goes on, and ends.
+func fail(_ words: String) -> Never {
+    var line = words + "\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    exit(1)
+}
+
+guard CommandLine.arguments.count == 3 else { fail("usage: embedding-example LIBRARY IMPORTER") }
 do {
     let library = try Object(file: CommandLine.arguments[1])
     let importer = try Object(file: CommandLine.arguments[2])
@@ -45,9 +53,9 @@ do {
     }
     withExtendedLifetime(loaded) {}
 } catch let error as ObjectError {
-    fatalError("\(error)")
+    fail("\(error)")
 } catch let error as KernelError {
-    fatalError(([error.message] + error.notes).joined(separator: "\n"))
+    fail(([error.message] + error.notes).joined(separator: "\n"))
 } catch let error as GraphErrors {
-    fatalError("cannot be linked: \(error.errors.map(\.error))")
+    fail("cannot be linked: \(error.errors.map(\.error))")
 }

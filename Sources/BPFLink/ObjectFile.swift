@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import BPFObject
-public import SystemPackage
+import SystemPackage
 
 extension Object {
     /// Reads an object from a file, which also names it in messages.

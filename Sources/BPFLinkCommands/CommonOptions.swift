@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
-import BPFKernel
+import BPFLink
 import SystemPackage
 
 /// The options that every command has, and what they mean for output: data goes to stdout, words to stderr; with `--json`

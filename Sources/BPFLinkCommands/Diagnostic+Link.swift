@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFLinker
-import BPFObject
+import BPFLink
 
 extension Diagnostic {
     /// A file that is no object, or one that cannot be linked.

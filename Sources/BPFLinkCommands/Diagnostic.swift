@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFKernel
+import BPFLink
 
 /// Something wrong, ready to be told: what, where, why, and what to do.
 public struct Diagnostic: Error, Sendable, Equatable {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
-import BPFKernel
-import BPFLinker
-import BPFObject
+import BPFLink
 
 /// `bpflink header`
 public struct HeaderCommand: ParsableCommand {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
-import BPFKernel
-import BPFObject
+import BPFLink
 
 /// `bpflink inspect`
 public struct InspectCommand: ParsableCommand {

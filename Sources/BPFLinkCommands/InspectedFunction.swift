@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFKernel
-import BPFObject
+import BPFLink
 
 /// What `inspect` shows of one function: what its code uses, and what may stand in the way of importing it.
 struct InspectedFunction {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
-import BPFKernel
-import BPFLinker
-import BPFObject
+import BPFLink
 
 /// `bpflink load`
 public struct LoadCommand: ParsableCommand {
@@ -120,10 +118,10 @@ public struct LoadCommand: ParsableCommand {
         var loaded: [LoadedObject] = []
         var inherited: [Foreground.Inherited] = []
         try common.report {
-            let (graph, opened) = try link(try objects.map(ObjectFile.read))
-            if dryRun { return planReport(graph) }
+            let plan = try link(try objects.map(ObjectFile.read))
+            if dryRun { return planReport(plan.graph) }
 
-            loaded = try Loader.load(graph, providers: opened, options: options)
+            loaded = try plan.load()
             if exec { inherited = try Foreground.inherit(loaded.flatMap(\.programs)) }
             return loadedReport(loaded, inherited)
         }

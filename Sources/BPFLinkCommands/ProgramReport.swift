@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFKernel
-import BPFLinker
+import BPFLink
 
 // How `list`, `tree` and `unload` show a loaded program.
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import ArgumentParser
-public import BPFKernel
-public import BPFLinker
+public import BPFLink
 
 // How selectors are written on the command line. A value that cannot be read is wrong usage.
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFKernel
-import BPFLinker
-import BPFObject
+import BPFLink
 
 // What `load` says about sharing: what has a copy in each program, and why.
 

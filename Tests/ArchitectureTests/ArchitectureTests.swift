@@ -12,7 +12,8 @@ import Testing
         "BPFKernel": (
             ["BPFLinker", "BPFObject", "CBPFLinkUAPI", "CLibbpf", "CLibcap", "Glibc", "Synchronization", "SystemPackage"], [:]
         ),
-        "BPFLinkCommands": (["ArgumentParser", "BPFKernel", "BPFLinker", "BPFObject", "SystemPackage"], [:]),
+        "BPFLink": (["BPFKernel", "BPFLinker", "BPFObject", "SystemPackage"], [:]),
+        "BPFLinkCommands": (["ArgumentParser", "BPFLink", "SystemPackage"], [:]),
         "bpflink": (["BPFLinkCommands"], [:]),
     ]
 
@@ -75,7 +76,7 @@ private enum Tree {
     /// The modules that a source file imports.
     static func imports(of file: String) throws -> [String] {
         try text(of: file).split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ").filter { !["public", "internal", "package", "@testable"].contains($0) }
+            let words = line.split(separator: " ").filter { !["public", "internal", "package", "@testable", "@_exported"].contains($0) }
             guard words.first == "import", words.count >= 2 else { return nil }
             return String(words[words.count == 2 ? 1 : 2].split(separator: ".")[0])
         }
