@@ -37,8 +37,10 @@ public enum ELFRewriter {
     /// The object without sections that only debuggers read (DWARF), which are most of what a compiler writes with `-g`.
     public static func withoutDebugging(_ object: Object) -> [UInt8] {
         ELFImage(object).bytes { section in
-            section.flags & ELFConstant.flagAllocated == 0
-                && (section.name.hasPrefix(".debug_") || section.name.hasPrefix(".rel.debug_"))
+            guard section.flags & ELFConstant.flagAllocated == 0 else { return false }
+            // The tables of names and symbols stay whatever they are called: everything else refers to them.
+            return section.type == ELFConstant.sectionProgramBits && section.name.hasPrefix(".debug_")
+                || section.type == ELFConstant.sectionRelocations && section.name.hasPrefix(".rel.debug_")
         }
     }
 }

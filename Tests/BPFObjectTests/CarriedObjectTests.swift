@@ -32,6 +32,20 @@ import Testing
         }
     }
 
+    @Test func aTableOfNamesIsKeptWhateverItIsCalled() throws {
+        var bytes = try Fixture.bytes("subprog")
+        let object = try Object(bytes: bytes, name: "")
+        let names = try #require(object.sections.first { $0.type == 3 })
+        let debugging = try #require(object.sections.first { $0.name == ".debug_info" })
+        // sh_name of the one becomes that of the other.
+        let table = Int(bytes.get64(at: 40))
+        for index in 0..<4 { bytes[table + 64 * names.index.value + index] = bytes[table + 64 * debugging.index.value + index] }
+        let renamed = try Object(bytes: bytes, name: "renamed")
+        #expect(renamed.sections[names.index.value].name == ".debug_info")
+        let kept = try Object(bytes: ELFRewriter.withoutDebugging(renamed), name: "kept")
+        #expect(kept.exports.map(\.name) == object.exports.map(\.name))
+    }
+
     @Test func otherBytesAreRefusedByName() throws {
         let bytes = try encoded()
         #expect(fault([])?.message == "map 1 does not begin as a carried object does")

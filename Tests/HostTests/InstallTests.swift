@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import TestFixtures
+import Testing
+
+/// What `Scripts/install` puts in place.
+@Suite struct InstallTests {
+    private static let install = "scratch=$(mktemp -d); '\(Fixture.root)/Scripts/install' --prefix $scratch --program $(command -v bpflink) 2>/dev/null || exit 1"
+
+    @Test func theInstalledProgramRuns() throws {
+        let run = try Command.run("\(Self.install); $scratch/bin/bpflink --version; ls $scratch/include; rm -r $scratch")
+        #expect(run.status == 0)
+        #expect(run.output.hasPrefix("bpflink ") && run.output.hasSuffix("\nbpflink.h\n"))
+    }
+
+    @Test func everyCommandHasAPage() throws {
+        let run = try Command.run(
+            """
+            \(Self.install)
+            for page in $scratch/share/man/man1/*.1; do
+                head -2 $page | tail -1
+                man --warnings -l $page 2>&1 >/dev/null
+            done
+            cat $scratch/share/man/man1/bpflink-header.1
+            rm -r $scratch
+            """)
+        for command in ["HEADER", "INSPECT", "LIST", "LOAD", "UNLOAD"] {
+            #expect(run.output.contains(".TH BPFLINK\\-\(command) 1\n"))
+        }
+        #expect(!run.output.contains("warning"))
+        #expect(run.output.contains(".B \\-\\-guard <name>\nThe include guard.\n"))
+    }
+
+    @Test func completionsKnowTheCommands() throws {
+        let run = try Command.run(
+            """
+            \(Self.install)
+            . $scratch/share/bash-completion/completions/bpflink
+            COMP_WORDS=(bpflink ins) COMP_CWORD=1; _bpflink bpflink ins bpflink; echo "${COMPREPLY[@]}"
+            grep -c inspect $scratch/share/zsh/site-functions/_bpflink $scratch/share/fish/vendor_completions.d/bpflink.fish
+            rm -r $scratch
+            """.replacingShell)
+        #expect(run.status == 0)
+        #expect(run.output.hasPrefix("inspect\n"))
+    }
+}
+
+extension String {
+    /// For bash, of whose words completion is made.
+    fileprivate var replacingShell: String {
+        "bash <<'WORDS'\n\(self)\nWORDS"
+    }
+}
