@@ -39,8 +39,8 @@ public enum ELFRewriter {
         ELFImage(object).bytes { section in
             guard section.flags & ELFConstant.flagAllocated == 0 else { return false }
             // The tables of names and symbols stay whatever they are called: everything else refers to them.
-            return section.type == ELFConstant.sectionProgramBits && section.name.hasPrefix(".debug_")
-                || section.type == ELFConstant.sectionRelocations && section.name.hasPrefix(".rel.debug_")
+            guard [ELFConstant.sectionProgramBits, ELFConstant.sectionRelocations].contains(section.type) else { return false }
+            return section.name.hasPrefix(".debug_") || section.name.hasPrefix(".rel.debug_")
         }
     }
 }
