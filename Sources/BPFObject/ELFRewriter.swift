@@ -36,11 +36,17 @@ public enum ELFRewriter {
 
     /// The object without sections that only debuggers read (DWARF), which are most of what a compiler writes with `-g`.
     public static func withoutDebugging(_ object: Object) -> [UInt8] {
-        ELFImage(object).bytes { section in
-            guard section.flags & ELFConstant.flagAllocated == 0 else { return false }
-            // The tables of names and symbols stay whatever they are called: everything else refers to them.
-            guard [ELFConstant.sectionProgramBits, ELFConstant.sectionRelocations].contains(section.type) else { return false }
-            return section.name.hasPrefix(".debug_") || section.name.hasPrefix(".rel.debug_")
+        // The tables that everything else refers to stay, whatever they are called: only contents that are no code go, with the
+        // relocations of what goes.
+        func isContents(_ section: Section, _ prefix: String) -> Bool {
+            section.flags & ELFConstant.flagAllocated == 0 && section.type == ELFConstant.sectionProgramBits && !section.isCode
+                && section.name.hasPrefix(prefix)
+        }
+        return ELFImage(object).bytes { section in
+            if isContents(section, ".debug_") || isContents(section, ".rel.debug_") { return true }
+            let patched = Int(section.info)
+            return section.type == ELFConstant.sectionRelocations && object.sections.indices.contains(patched)
+                && isContents(object.sections[patched], ".debug_")
         }
     }
 }

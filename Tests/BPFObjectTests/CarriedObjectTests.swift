@@ -32,18 +32,22 @@ import Testing
         }
     }
 
-    @Test func aTableOfNamesIsKeptWhateverItIsCalled() throws {
+    /// The fixture's `.strtab`, `.symtab` and `.rel.text`, by their types, and its code.
+    @Test(arguments: [".strtab", ".symtab", ".rel.text", ".text"])
+    func whatOthersReferToIsKeptWhateverItIsCalled(name: String) throws {
         var bytes = try Fixture.bytes("subprog")
         let object = try Object(bytes: bytes, name: "")
-        let names = try #require(object.sections.first { $0.type == 3 })
+        let section = try #require(object.sections.first { $0.name == name })
         let debugging = try #require(object.sections.first { $0.name == ".debug_info" })
-        // sh_name of the one becomes that of the other.
+        // sh_name of the one becomes that of the other; code need not be allocated to be code.
         let table = Int(bytes.get64(at: 40))
-        for index in 0..<4 { bytes[table + 64 * names.index.value + index] = bytes[table + 64 * debugging.index.value + index] }
+        for index in 0..<4 { bytes[table + 64 * section.index.value + index] = bytes[table + 64 * debugging.index.value + index] }
+        if name == ".text" { bytes.put64(4, at: table + 64 * section.index.value + 8) }
         let renamed = try Object(bytes: bytes, name: "renamed")
-        #expect(renamed.sections[names.index.value].name == ".debug_info")
+        #expect(renamed.sections[section.index.value].name == ".debug_info")
         let kept = try Object(bytes: ELFRewriter.withoutDebugging(renamed), name: "kept")
-        #expect(kept.exports.map(\.name) == object.exports.map(\.name))
+        #expect(kept.functions.map(\.name) == renamed.functions.map(\.name))
+        #expect(kept.relocations.map(\.offset) == renamed.relocations.map(\.offset))
     }
 
     @Test func otherBytesAreRefusedByName() throws {
