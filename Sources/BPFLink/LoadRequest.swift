@@ -21,7 +21,7 @@ public struct LoadRequest: Sendable {
     public var libraries: [ProgramSelector] = []
     /// Directories of pinned libraries, searched for what nothing else offers.
     public var searchPath: [LibraryPath] = [.standard]
-    /// How imports are bound. ``LinkOptions/kernelHasCalls`` is found out by ``plan(forLoading:)``.
+    /// How imports are bound. `kernelHasCalls` is found out by ``plan(forLoading:)``.
     public var linking = LinkOptions()
     /// How what is linked is loaded, attached and pinned.
     public var loading = LoadOptions()
