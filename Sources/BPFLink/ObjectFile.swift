@@ -17,16 +17,13 @@ extension Object {
 
     private static func contents(of file: FileDescriptor) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        let chunk = 1 << 16
-        while true {
-            let start = bytes.count
-            bytes += repeatElement(0, count: chunk)
-            let count = try bytes.withUnsafeMutableBytes {
-                try file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
+        while bytes.count <= maximumSize {
+            let more = try [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+                count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
             }
-            bytes.removeLast(chunk - count)
-            if count == 0 { return bytes }
-            if bytes.count > maximumSize { throw Errno.fileTooLarge }
+            if more.isEmpty { return bytes }
+            bytes += more
         }
+        throw Errno.fileTooLarge
     }
 }

@@ -46,7 +46,7 @@ public func link(
 ) throws(GraphErrors) -> GraphPlan {
     let linker = GraphLinker(
         members: members, imports: imports, memberImports: memberImports, libraries: libraries, searchPath: searchPath,
-        options: options)
+        options: options, exports: members.map { Set($0.object.exports.map(\.name)) })
     return try linker.plan()
 }
 
@@ -57,6 +57,8 @@ private struct GraphLinker {
     let libraries: [ProviderSnapshot]
     let searchPath: [[ProviderSnapshot]]
     let options: LinkOptions
+    /// The names that each object offers.
+    let exports: [Set<String>]
 
     func plan() throws(GraphErrors) -> GraphPlan {
         let order = try order(dependencies())
@@ -85,9 +87,19 @@ private struct GraphLinker {
         for request in memberImports where request.member != number && names.contains(request.name) {
             if let provider = planned[request.member] { requests.append(ImportRequest(name: request.name, provider: provider)) }
         }
-        let others = members.indices.compactMap { $0 != number && members[$0].offersExports ? planned[$0] : nil }
-        return try link(
-            object, imports: requests, libraries: others + libraries, searchPath: searchPath, options: options(for: object))
+        let others = members.indices.filter { $0 != number && members[$0].offersExports }
+        let offering = others.filter { !exports[$0].isDisjoint(with: names) }
+        func link(to chosen: [Int]) throws(LinkErrors) -> LinkPlan {
+            try BPFLinker.link(
+                object, imports: requests, libraries: chosen.compactMap { planned[$0] } + libraries, searchPath: searchPath,
+                options: options(for: object))
+        }
+        do throws(LinkErrors) {
+            return try link(to: offering)
+        } catch {
+            // What was searched, and which names are near, is told of all of them.
+            return try link(to: others)
+        }
     }
 
     private func snapshot(_ number: Int, imports: [String: Carried] = [:]) -> ProviderSnapshot {
