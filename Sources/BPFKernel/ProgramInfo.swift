@@ -23,10 +23,42 @@ public struct ProgramInfo: Sendable, Equatable {
         public var programID: UInt32
         /// BTF id of the FUNC in the provider's BTF.
         public var typeID: UInt32
+        /// Index into the provider's ``ProgramInfo/environments``; nil if the importer runs the function as it was loaded.
+        public var environment: Int?
 
-        public init(programID: UInt32, typeID: UInt32) {
+        public init(programID: UInt32, typeID: UInt32, environment: Int? = nil) {
             self.programID = programID
             self.typeID = typeID
+            self.environment = environment
+        }
+    }
+
+    /// A kind of program, other than the provider itself, that an export was verified for when such a program imported it first.
+    public struct Environment: Sendable, Equatable {
+        /// Index into ``ProgramInfo/exports``.
+        public var export: Int
+        public var type: ProgramType
+        /// `enum bpf_attach_type` of the importers, 0 where their type has none.
+        public var attachType: UInt32
+        /// The kernel type that the importers attach to by BTF id; 0 for other programs.
+        public var attachTypeID: UInt32
+        public var flags: Flags
+        /// The errno with which the kernel refused the export, 0 if it is valid there.
+        public var error: CInt
+        /// Instructions that the verifier walked through, once for all importers of the kind.
+        public var verifiedInstructions: UInt32
+        /// Nanoseconds that took.
+        public var verificationTime: UInt64
+        /// Bytes of native code made for it; 0 if the importers call the provider's code.
+        public var ownCodeLength: Int
+
+        /// `BPF_PROG_ENV_*`: what else of the importer decided about the verification.
+        public struct Flags: OptionSet, Sendable, Hashable {
+            public var rawValue: UInt32
+            public init(rawValue: UInt32) { self.rawValue = rawValue }
+            public static let sleepable = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_SLEEPABLE))
+            public static let gpl = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_GPL))
+            public static let perfmon = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_CAP_PERFMON))
         }
     }
 
@@ -68,6 +100,10 @@ public struct ProgramInfo: Sendable, Equatable {
     public var exports: [Export]
     /// Empty on kernels without FD + name calls.
     public var imports: [Import]
+    /// The kinds of programs that exports were verified for since the program was loaded, in that order.
+    public var environments: [Environment]
+    /// Bytes of kernel memory that the program takes because others may import from it.
+    public var exportsSize: Int
 
     /// Asks the kernel about a program.
     ///
@@ -85,6 +121,7 @@ public struct ProgramInfo: Sendable, Equatable {
         var functions = RecordArray(count: lengths.nr_func_info, size: lengths.func_info_rec_size)
         var exports = RecordArray(count: lengths.nr_exports, size: lengths.export_rec_size)
         var imports = RecordArray(count: lengths.nr_imports, size: lengths.import_rec_size)
+        var environments = RecordArray(count: lengths.nr_environments, size: lengths.environment_rec_size)
 
         var request = bpflink_prog_info()
         request.nr_map_ids = lengths.nr_map_ids
@@ -96,6 +133,8 @@ public struct ProgramInfo: Sendable, Equatable {
         request.export_rec_size = lengths.export_rec_size
         request.nr_imports = lengths.nr_imports
         request.import_rec_size = lengths.import_rec_size
+        request.nr_environments = lengths.nr_environments
+        request.environment_rec_size = lengths.environment_rec_size
         var answer: Result<bpflink_prog_info, CallFailure> = .success(request)
         mapIDs.withUnsafeMutableBytes { mapIDs in
             symbols.withUnsafeMutableBytes { symbols in
@@ -103,13 +142,16 @@ public struct ProgramInfo: Sendable, Equatable {
                     functions.bytes.withUnsafeMutableBytes { functions in
                         exports.bytes.withUnsafeMutableBytes { exports in
                             imports.bytes.withUnsafeMutableBytes { imports in
-                                request.map_ids = Self.address(mapIDs)
-                                request.jited_ksyms = Self.address(symbols)
-                                request.jited_func_lens = Self.address(codeLengths)
-                                request.func_info = Self.address(functions)
-                                request.exports = Self.address(exports)
-                                request.imports = Self.address(imports)
-                                answer = Result { () throws(CallFailure) in try Self.call(descriptor, request) }
+                                environments.bytes.withUnsafeMutableBytes { environments in
+                                    request.map_ids = Self.address(mapIDs)
+                                    request.jited_ksyms = Self.address(symbols)
+                                    request.jited_func_lens = Self.address(codeLengths)
+                                    request.func_info = Self.address(functions)
+                                    request.exports = Self.address(exports)
+                                    request.imports = Self.address(imports)
+                                    request.environments = Self.address(environments)
+                                    answer = Result { () throws(CallFailure) in try Self.call(descriptor, request) }
+                                }
                             }
                         }
                     }
@@ -141,8 +183,16 @@ public struct ProgramInfo: Sendable, Equatable {
                 typeID: $0.type_id, functionIndex: Int($0.func_idx), stackDepth: Int($0.stack_depth), frames: Int($0.nr_frames))
         }
         self.imports = imports.records(info.nr_imports, as: bpflink_prog_import.self).map {
-            Import(programID: $0.prog_id, typeID: $0.type_id)
+            Import(programID: $0.prog_id, typeID: $0.type_id, environment: $0.environment == 0 ? nil : Int($0.environment) - 1)
         }
+        self.environments = environments.records(info.nr_environments, as: bpflink_prog_environment.self).map {
+            Environment(
+                export: Int($0.export_idx), type: ProgramType(rawValue: $0.prog_type), attachType: $0.expected_attach_type,
+                attachTypeID: $0.attach_btf_id, flags: Environment.Flags(rawValue: $0.flags), error: -$0.err,
+                verifiedInstructions: $0.verified_insns, verificationTime: $0.verification_time,
+                ownCodeLength: Int($0.jited_len))
+        }
+        self.exportsSize = Int(info.exports_size)
     }
 
     /// The program's instructions after the verifier's rewrites, as bytes; empty without the right to see them.

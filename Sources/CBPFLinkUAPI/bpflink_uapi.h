@@ -56,6 +56,36 @@ struct bpflink_prog_export {
 struct bpflink_prog_import {
 	__u32 prog_id; /* the provider */
 	__u32 type_id; /* BTF id of the FUNC in the provider's BTF */
+	__u32 environment; /* 1 + index into the provider's environments, 0 for the one it was loaded in */
+	__u32 reserved;
+};
+
+/* flags of an environment: BPF_PROG_ENV_* */
+#define BPFLINK_ENVIRONMENT_SLEEPABLE (1U << 0)
+#define BPFLINK_ENVIRONMENT_GPL (1U << 1)
+#define BPFLINK_ENVIRONMENT_XDP_FRAGS (1U << 2)
+#define BPFLINK_ENVIRONMENT_STRICT_ALIGNMENT (1U << 3)
+#define BPFLINK_ENVIRONMENT_PTR_LEAKS (1U << 4)
+#define BPFLINK_ENVIRONMENT_UNINIT_STACK (1U << 5)
+#define BPFLINK_ENVIRONMENT_BYPASS_SPEC_V1 (1U << 6)
+#define BPFLINK_ENVIRONMENT_BYPASS_SPEC_V4 (1U << 7)
+#define BPFLINK_ENVIRONMENT_CAP_PERFMON (1U << 8)
+#define BPFLINK_ENVIRONMENT_CAP_NET_ADMIN (1U << 9)
+#define BPFLINK_ENVIRONMENT_CAP_SYS_ADMIN (1U << 10)
+
+/* Another kind of program that an export was verified for, as bpf_prog_info.environments lists it. */
+struct bpflink_prog_environment {
+	__u32 export_idx; /* index into exports */
+	__u32 prog_type;
+	__u32 expected_attach_type;
+	__u32 attach_btf_obj_id;
+	__u32 attach_btf_id;
+	__u32 flags;
+	__s32 err; /* a negative errno if the export is not valid there */
+	__u32 verified_insns;
+	__u32 jited_len; /* bytes of native code of its own, 0 if it shares the provider's */
+	__u32 reserved;
+	__u64 verification_time; /* ns */
 };
 
 /* struct bpf_prog_info of the patched kernel. A kernel without the patches returns fewer bytes. */
@@ -101,8 +131,11 @@ struct bpflink_prog_info {
 	__u32 nr_exports;          /* the patches' additions begin here */
 	__aligned_u64 exports;     /* array of bpflink_prog_export */
 	__aligned_u64 imports;     /* array of bpflink_prog_import */
+	__aligned_u64 environments; /* array of bpflink_prog_environment */
 	__u32 nr_imports;
+	__u32 nr_environments;
 	__u32 export_rec_size;
 	__u32 import_rec_size;
-	__u32 reserved;
+	__u32 environment_rec_size;
+	__u32 exports_size;        /* bytes that the program takes because others may import from it */
 };
