@@ -51,6 +51,8 @@ public struct ProgramInfo: Sendable, Equatable {
         public var verificationTime: UInt64
         /// Bytes of native code made for it; 0 if the importers call the provider's code.
         public var ownCodeLength: Int
+        /// Bytes of kernel memory kept for it, code included.
+        public var size: Int
 
         /// `BPF_PROG_ENV_*`: what else of the importer decided about the verification.
         public struct Flags: OptionSet, Sendable, Hashable {
@@ -190,7 +192,7 @@ public struct ProgramInfo: Sendable, Equatable {
                 export: Int($0.export_idx), type: ProgramType(rawValue: $0.prog_type), attachType: $0.expected_attach_type,
                 attachTypeID: $0.attach_btf_id, flags: Environment.Flags(rawValue: $0.flags), error: -$0.err,
                 verifiedInstructions: $0.verified_insns, verificationTime: $0.verification_time,
-                ownCodeLength: Int($0.jited_len))
+                ownCodeLength: Int($0.jited_len), size: Int($0.size))
         }
         self.exportsSize = Int(info.exports_size)
     }

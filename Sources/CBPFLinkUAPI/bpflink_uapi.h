@@ -57,7 +57,6 @@ struct bpflink_prog_import {
 	__u32 prog_id; /* the provider */
 	__u32 type_id; /* BTF id of the FUNC in the provider's BTF */
 	__u32 environment; /* 1 + index into the provider's environments, 0 for the one it was loaded in */
-	__u32 reserved;
 };
 
 /* flags of an environment: BPF_PROG_ENV_* */
@@ -84,7 +83,7 @@ struct bpflink_prog_environment {
 	__s32 err; /* a negative errno if the export is not valid there */
 	__u32 verified_insns;
 	__u32 jited_len; /* bytes of native code of its own, 0 if it shares the provider's */
-	__u32 reserved;
+	__u32 size; /* bytes of kernel memory kept for it, code included */
 	__u64 verification_time; /* ns */
 };
 
