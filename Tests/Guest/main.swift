@@ -8,9 +8,10 @@ import BPFKernel
 import Glibc
 
 let cases =
-    callCases + selectorCases + argumentCases + hostileArgumentCases + imageCases + costCases + lifetimeCases + flagCases
-    + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases + realObjectCases + treeCases
-    + regressionCases + stockCases
+    callCases + selectorCases + argumentCases + argumentKindCases + hostileArgumentCases + imageCases + costCases
+    + lifetimeCases + flagCases + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases
+    + realObjectCases + treeCases + regressionCases + stockCases + qualificationCases + environmentCases
+    + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases + runContextCases
 
 let skipped: Int32 = 4
 

@@ -52,16 +52,16 @@ let costCases: [Case] = [
         var provider = try Raw.answering(9)
         var name = "answer"
         for level in 2...31 {
-            provider = try link(level, over: provider, name)
+            provider = try Raw.passing(name, of: provider, as: "level\(level)")
             name = "level\(level)"
         }
         try expectEqual(provider.info.exports[0].frames, 31, "frames of the longest provider")
         try expectEqual(try Raw.importer(of: name, from: provider).load().run(), 9, "result through 32 frames")
-        let last = try link(32, over: provider, name)
+        let last = try Raw.passing(name, of: provider, as: "level32")
         try expectRefusal(
             "the call stack through level32() of prog \(last.info.id) (lib) is 33 frames deep, the limit is 32"
         ) { _ = try Raw.importer(of: "level32", from: last).load() }
-        try expectRefusal("is 33 frames deep, the limit is 32") { _ = try link(33, over: last, "level32") }
+        try expectRefusal("is 33 frames deep, the limit is 32") { _ = try Raw.passing("level32", of: last, as: "level33") }
     },
     Case("costs.frames_within_the_provider") {
         // A chain of 40 functions without any stack of their own.
@@ -90,13 +90,4 @@ private func importer(of provider: Provider, _ name: String = "deep", stack: Int
     var program = try Raw.importer(of: name, from: provider)
     program.instructions.insert(.store(10, -stack, value: 0), at: 0)
     return program
-}
-
-/// A provider of `int levelN(void)`, which calls a function of another.
-private func link(_ level: Int, over provider: Provider, _ name: String) throws -> Provider {
-    var program = try RawProgram.library()
-    let function = try program.extern(name)
-    program.slots = [provider]
-    try program.add("level\(level)", [.call(import: function), .exit])
-    return try Provider(try program.load())
 }

@@ -5,41 +5,78 @@ import CBPFLinkUAPI
 import CLibbpf
 import Glibc
 
-/// Functions of dependent.bpf.c and why no other program may call them.
-private let dependences = [
-    "takes_context": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
-    "takes_dynptr": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
-    "takes_task": "argument 1 is neither a scalar nor a pointer to memory of fixed size",
-    "calls_helper": "it calls helper bpf_get_current_task#35, whose use depends on the program",
-    "calls_kfunc": "it calls a kernel function (kfunc)",
-    "passes_callback": "it passes a callback",
-    "tail_calls": "whose use depends on the program",
-    "uses_inner_map": "it uses map outer of type 12, whose use depends on the program",
-    "uses_locked_map": "it uses map locked of type 2, whose use depends on the program",
-    "loads_packet": "it loads packet data by BPF_LD_[ABS|IND]",
-    "reads_kernel_variable": "it uses a kernel variable",
-    "depends_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
-    "depends_two_below": "it calls helper bpf_get_current_task#35, whose use depends on the program",
+/// Code that no other program can run on behalf of its caller, and the kernel's words on it.
+private let obstacles: [(name: String, words: String, make: @Sendable () throws -> Provider)] = [
+    ("program_array", "it uses a program array, which belongs to one program", { try tailCalling(callFirst: false) }),
+    ("tail_call", "it makes tail calls", { try tailCalling(callFirst: true) }),
+    ("tail_call_below", "it makes tail calls", { try tailCalling(callFirst: true, below: true) }),
+    (
+        "exception", "it may throw an exception, which the calling program does not expect",
+        { try library("throwing", entry: "tc") }
+    ),
+    (
+        "packet_load", "it loads packet data by BPF_LD_[ABS|IND]",
+        {
+            try Raw.exporting("foreign", takesContext: true, [.copy(6, 1), .loadPacketByte(12), .exit])
+        }
+    ),
+    (
+        "cgroup_storage", "it uses the cgroup storage of the program that runs",
+        {
+            let storage = try OwnedDescriptor(
+                bpf_map_create(BPF_MAP_TYPE_CGROUP_STORAGE, "storage", 16, 8, 0, nil), "cgroup storage")
+            return try Raw.exporting(
+                "foreign", type: BPF_PROG_TYPE_CGROUP_SKB, slots: [storage],
+                bpf_insn.map(1, slot: 0) + [.set(2, 0), .helper(BPF_FUNC_get_local_storage), .load(0, 0, 0), .exit])
+        }
+    ),
+    (
+        "instruction_array", "it uses an instruction array, which belongs to one program",
+        { try jumpingIndirectly(loadFirst: true) }
+    ),
+    ("indirect_jump", "it uses an indirect jump", { try jumpingIndirectly(loadFirst: false) }),
 ]
 
-/// Helpers that do something else, or harm, in other programs than the one they were verified in.
-private let foreignHelpers: [(name: String, type: bpf_prog_type, body: [bpf_insn], words: String)] = [
-    (
-        "redirect", BPF_PROG_TYPE_XDP, [.set(1, 1), .set(2, 0), .helper(BPF_FUNC_redirect), .exit],
-        "it calls helper bpf_redirect#23, whose use depends on the program"
-    ),
-    (
-        "retval", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, [.helper(BPF_FUNC_get_retval), .exit],
-        "it calls helper bpf_get_retval#186, whose use depends on the program"
-    ),
-    (
-        "task", BPF_PROG_TYPE_KPROBE, [.helper(BPF_FUNC_get_current_task_btf), .set(0, 0), .exit],
-        "it calls helper bpf_get_current_task_btf#158, whose use depends on the program"
-    ),
-]
+/// A provider of `int foreign(void *ctx)`, which jumps by a program array.
+///
+/// - Parameters:
+///   - callFirst: whether the call lies before the load of the array, which runs before it all the same.
+///   - below: whether a static function does it.
+private func tailCalling(callFirst: Bool, below: Bool = false) throws -> Provider {
+    let jumps = try makeMap(BPF_MAP_TYPE_PROG_ARRAY, valueSize: 4)
+    let load = bpf_insn.map(2, slot: 0) + [.set(3, 0)]
+    let call: [bpf_insn] = [.helper(BPF_FUNC_tail_call), .set(0, 0), .exit]
+    let body = callFirst ? [.jump(3)] + call + load + [.jump(-7)] : load + call
+    guard below else { return try Raw.exporting("foreign", takesContext: true, slots: [jumps], body) }
+    var program = try RawProgram.library()
+    let types = try require(program.types, "types")
+    let context = try types.pointer(to: 0)
+    program.slots = [jumps]
+    try program.add("foreign", taking: [context], [.call(1), .exit])
+    try program.add("inner", taking: [context], linkage: BTF_FUNC_STATIC, body)
+    for function in program.functions.dropFirst() { try types.tag("ctx", function: function.type, parameter: 0) }
+    return try Provider(try program.load())
+}
 
-/// Arguments that are no plain memory, by their tags.
-private let foreignArguments = ["arena", "untrusted", "trusted nullable"]
+/// A provider of `int foreign(void *ctx)`, which jumps to where an instruction array says.
+private func jumpingIndirectly(loadFirst: Bool) throws -> Provider {
+    // BPF_MAP_TYPE_INSN_ARRAY (34); its values are `struct bpf_insn_array_value`.
+    let array = try OwnedDescriptor(bpf_map_create(bpf_map_type(34), "targets", 4, 16, 1, nil), "instruction array")
+    var program = try RawProgram.library()
+    let types = try require(program.types, "types")
+    let load = bpf_insn.mapValue(2, slot: 0) + [.load(2, 2, 0)]
+    let jump: [bpf_insn] = [.jump(to: 2), .set(0, 7), .exit]
+    let body = loadFirst ? load + jump : [.jump(3)] + jump + load + [.jump(-7)]
+    program.slots = [array]
+    let start = program.instructions.count
+    try program.add("foreign", taking: [try types.pointer(to: 0)], body)
+    try types.tag("ctx", function: program.functions[1].type, parameter: 0)
+    var key: Int32 = 0
+    var target = [UInt32(start + (loadFirst ? 4 : 2)), 0, 0, 0]
+    try expect(bpf_map_update_elem(array.number, &key, &target, 0) == 0, "the instruction array takes no target")
+    try expect(bpf_map_freeze(array.number) == 0, "the instruction array cannot be frozen")
+    return try Provider(try program.load())
+}
 
 /// Types whose programs can neither export nor import, and the attach type that each needs to be loaded at all.
 private let unlinkable: [(name: String, type: bpf_prog_type, attach: bpf_attach_type)] = [
@@ -56,43 +93,23 @@ private let unlinkable: [(name: String, type: bpf_prog_type, attach: bpf_attach_
 
 /// Who may not export, and what may not be exported.
 let exportRefusalCases: [Case] =
-    dependences.sorted { $0.key < $1.key }.map { function, reason in
-        Case("exports.refuse.\(function)") {
-            let provider = try library("dependent", entry: "tc")
-            let importer = try Raw.importer(of: function, from: provider, type: BPF_PROG_TYPE_SCHED_CLS)
+    obstacles.map { name, words, make in
+        Case("exports.refuse.\(name)") {
+            let provider = try make()
+            var importer = try RawProgram.typed(type: bpf_prog_type(provider.info.type.rawValue))
+            let context = try require(importer.types, "types").pointer(to: 0)
+            let takesContext = name != "cgroup_storage"
+            let function = try importer.extern("foreign", takesContext ? [context] : [])
+            importer.instructions = [.call(import: function), .exit]
+            importer.slots = [provider]
             try expectRefusal(
-                "cannot import \(function)() from prog \(provider.info.id) (dependent): ", reason,
-                "Make the function independent of the program it is verified in"
+                "cannot import foreign() from prog \(provider.info.id) (\(provider.info.name)): \(words)",
+                "Compile the function into this program instead."
             ) { _ = try importer.load() }
-        }
-    }
-    + foreignHelpers.map { name, type, body, words in
-        Case("exports.refuse.helper_\(name)") {
-            var target = try RawProgram.library(type: type)
-            // What the types ask for that do not choose by themselves.
-            if type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR { target.attachType = BPF_CGROUP_INET4_CONNECT.rawValue }
-            try target.add("foreign", body)
-            let provider = try Provider(try target.load())
-            var importer = try Raw.importer(of: "foreign", from: provider, type: type)
-            importer.attachType = target.attachType
-            try expectRefusal("cannot import foreign() from prog \(provider.info.id) (lib): \(words)") {
-                _ = try importer.load()
-            }
-        }
-    }
-    + foreignArguments.map { tags in
-        Case("exports.refuse.argument_\(tags.replacing(" ", with: "_"))") {
-            var target = try RawProgram.library()
-            let types = try require(target.types, "types")
-            let task = try types.pointer(to: try types.structure("task_struct", members: ["pid"]))
-            try target.add("foreign", taking: [task], [.set(0, 0), .exit])
-            for tag in tags.split(separator: " ") {
-                try types.tag(String(tag), function: target.functions[1].type, parameter: 0)
-            }
-            let provider = try Provider(try target.load())
-            try expectRefusal("argument 1 is neither a scalar nor a pointer to memory of fixed size") {
-                _ = try Raw.importer(of: "foreign", from: provider).load()
-            }
+            // In a program of another kind it is refused before anything is verified.
+            importer.type = BPF_PROG_TYPE_XDP
+            try expectRefusal("cannot import foreign() from prog \(provider.info.id)", words) { _ = try importer.load() }
+            try expectEqual(try provider.current().environments.count, 0, "environments that it was verified for")
         }
     }
     + unlinkable.flatMap { name, type, attach in
@@ -126,16 +143,6 @@ let exportRefusalCases: [Case] =
             program.instructions = [.set(1, 6), .call(import: function), .exit]
             program.slots = [provider]
             try expectEqual(try program.load().run(), 7, "result")
-        },
-        Case("exports.refuse.sleepable") {
-            var program = RawProgram.nothing
-            program.type = BPF_PROG_TYPE_KPROBE
-            program.flags = UInt32(BPF_F_SLEEPABLE)
-            _ = try program.load()
-            program.flags |= BPFLINK_F_EXPORT_SUBPROGS
-            try expectRefusal("cannot export subprograms: sleepable programs neither export nor import functions") {
-                _ = try program.load()
-            }
         },
         Case("exports.refuse.extension_of_provider") {
             var target = try RawProgram.library(type: BPF_PROG_TYPE_XDP)

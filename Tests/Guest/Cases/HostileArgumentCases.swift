@@ -163,21 +163,6 @@ let hostileArgumentCases: [Case] = [
     Case("arguments.refuse.constant_data") {
         try expectRefusal("write into map forbidden") { _ = try load("import_constant", from: [try library("memory")]) }
     },
-    Case("arguments.refuse.packet_data") {
-        try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
-            _ = try load("import_packet", from: [try library("memory")])
-        }
-    },
-    Case("arguments.refuse.packet_metadata") {
-        try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
-            _ = try load("import_metadata", from: [try library("memory")])
-        }
-    },
-    Case("arguments.refuse.slice_of_a_packet") {
-        try expectRefusal("is a packet pointer, copy the data to pass it to another program") {
-            _ = try load("import_slice", from: [try library("memory")])
-        }
-    },
     Case("arguments.refuse.memory_with_a_lock_in_it") {
         try expectRefusal("bpf_spin_lock cannot be accessed directly", "Caller passes invalid args into mem_fill()") {
             _ = try load("import_over_lock", from: [try library("memory")])

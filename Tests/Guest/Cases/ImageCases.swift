@@ -183,26 +183,28 @@ let imageCases: [Case] = [
         let importers = try [BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_SCHED_CLS].map {
             try Raw.importer(from: provider, type: $0).load()
         }
-        var info = bpf_map_info()
-        var size = UInt32(MemoryLayout<bpf_map_info>.size)
-        try expect(bpf_obj_get_info_by_fd(map.number, &info, &size) == 0, "no information on the map")
+        let calls = try mapID(map)
         for importer in importers { try importer.run() }
-        try expectEqual(try element(ofMap: info.id), 0, "calls seen before the tracer is attached")
+        try expectEqual(try element(ofMap: calls), 0, "calls seen before the tracer is attached")
         do {
             let link = try OwnedDescriptor(bpf_raw_tracepoint_open(nil, program.number), "the tracer's link")
             for importer in importers { try expectEqual(try importer.run(), 42, "result of a traced function") }
             try withExtendedLifetime(link) {
-                try expectEqual(try element(ofMap: info.id), 2, "calls seen by the tracer")
+                try expectEqual(try element(ofMap: calls), 2, "calls seen by the tracer")
             }
         }
         for importer in importers { try expectEqual(try importer.run(), 42, "result after the tracer is gone") }
-        try expectEqual(try element(ofMap: info.id), 2, "calls seen by the tracer in the end")
+        try expectEqual(try element(ofMap: calls), 2, "calls seen by the tracer in the end")
     }
 }
 
-/// How often the native code of an object's first program calls an address directly (opcode E8, rel32).
+/// The same of an object's first program.
 private func directCalls(in object: LoadedObject, to address: UInt64) throws -> Int {
-    let program = try OpenProgram.open(.id(object.programs[0].info.id))
+    try directCalls(in: try OpenProgram.open(.id(object.programs[0].info.id)), to: address)
+}
+
+/// How often the native code of a program calls an address directly (opcode E8, rel32).
+func directCalls(in program: OpenProgram, to address: UInt64) throws -> Int {
     let code = try ProgramInfo.nativeCode(of: program.descriptor)
     try expectEqual(code.count, program.info.jitedLength, "bytes of native code")
     var count = 0
@@ -225,7 +227,7 @@ func translated(_ program: OpenProgram) throws -> [bpf_insn] {
     return bytes.withUnsafeBytes { Array($0.bindMemory(to: bpf_insn.self)) }
 }
 
-private func infoResult(_ program: CInt, _ info: inout bpflink_prog_info) -> CInt {
+func infoResult(_ program: CInt, _ info: inout bpflink_prog_info) -> CInt {
     var size = UInt32(MemoryLayout<bpflink_prog_info>.size)
     return bpf_obj_get_info_by_fd(program, &info, &size)
 }

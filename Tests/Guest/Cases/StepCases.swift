@@ -179,6 +179,4 @@ private func expectRefused(_ function: String, _ sharing: Sharing, _ words: Stri
 }
 
 /// How many native functions of BPF programs have a name.
-private func symbols(_ name: String) throws -> Int {
-    try readFile("/proc/kallsyms").split(separator: "\n").filter { $0.hasSuffix("_\(name)\t[bpf]") }.count
-}
+private func symbols(_ name: String) throws -> Int { try symbolAddresses(name).count }

@@ -41,6 +41,18 @@ extension bpf_insn {
     static func load(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
         bpf_insn(BPF_LDX | BPF_MEM | BPF_DW, destination, base, offset)
     }
+    /// `rD = *(u32 *)(rB + offset)`
+    static func load32(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
+        bpf_insn(BPF_LDX | BPF_MEM | BPF_W, destination, base, offset)
+    }
+    /// `*(u32 *)(rB + offset) = rS`
+    static func store32(_ base: UInt8, _ offset: Int16, register: UInt8) -> bpf_insn {
+        bpf_insn(BPF_STX | BPF_MEM | BPF_W, base, register, offset)
+    }
+    /// `*(u64 *)(rB + offset) += rS`, atomically
+    static func atomicAdd(_ base: UInt8, _ offset: Int16, register: UInt8) -> bpf_insn {
+        bpf_insn(BPF_STX | BPF_ATOMIC | BPF_DW, base, register, offset, BPF_ADD)
+    }
     /// `rD = *(u8 *)(rB + offset)`
     static func load8(_ destination: UInt8, _ base: UInt8, _ offset: Int16) -> bpf_insn {
         bpf_insn(BPF_LDX | BPF_MEM | BPF_B, destination, base, offset)
@@ -69,6 +81,14 @@ extension bpf_insn {
     static func map(_ destination: UInt8, slot: Int32) -> [bpf_insn] {
         [bpf_insn(BPF_LD | BPF_IMM | BPF_DW, destination, UInt8(BPF_PSEUDO_MAP_IDX), 0, slot), bpf_insn(0)]
     }
+    /// `rD = &value of the array map in an fd_array slot`, two slots wide
+    static func mapValue(_ destination: UInt8, slot: Int32) -> [bpf_insn] {
+        [bpf_insn(BPF_LD | BPF_IMM | BPF_DW, destination, UInt8(BPF_PSEUDO_MAP_IDX_VALUE), 0, slot), bpf_insn(0)]
+    }
+    /// `r0 = the packet's byte at an offset` (BPF_LD_ABS); the context is in r6
+    static func loadPacketByte(_ offset: Int32) -> bpf_insn { bpf_insn(BPF_LD | BPF_ABS | BPF_B, 0, 0, 0, offset) }
+    /// `goto rD`
+    static func jump(to register: UInt8) -> bpf_insn { bpf_insn(BPF_JMP | BPF_JA | BPF_X, register) }
     /// A call to a kernel function, of the module whose type information is in an fd_array slot.
     static func call(kernelFunction type: Int32, slot: Int16) -> bpf_insn {
         bpf_insn(BPF_JMP | BPF_CALL, 0, UInt8(BPF_PSEUDO_KFUNC_CALL), slot, type)

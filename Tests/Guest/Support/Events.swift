@@ -13,17 +13,28 @@ let somePacket = [UInt8](repeating: 0, count: 12) + [0x08, 0x00] + [UInt8](repea
 /// - Returns: what the program returned.
 @discardableResult
 func testRun(_ program: CInt, packet: [UInt8]? = somePacket) throws -> UInt32 {
+    try testRunOver(program, packet: packet).result
+}
+
+/// The same, with the packet as the program leaves it.
+func testRunOver(_ program: CInt, packet: [UInt8]?) throws -> (result: UInt32, packet: [UInt8]) {
     var options = bpf_test_run_opts()
     options.sz = MemoryLayout<bpf_test_run_opts>.size
+    // Room for programs that make it longer.
+    var after = [UInt8](repeating: 0, count: packet.map { $0.count + 256 } ?? 0)
     let result = (packet ?? []).withUnsafeBytes { bytes in
-        if packet != nil {
-            options.data_in = bytes.baseAddress
-            options.data_size_in = UInt32(bytes.count)
+        after.withUnsafeMutableBytes { after in
+            if packet != nil {
+                options.data_in = bytes.baseAddress
+                options.data_size_in = UInt32(bytes.count)
+                options.data_out = after.baseAddress
+                options.data_size_out = UInt32(after.count)
+            }
+            return bpf_prog_test_run_opts(program, &options)
         }
-        return bpf_prog_test_run_opts(program, &options)
     }
     try expect(result == 0, "the test run failed: \(String(cString: strerror(-result)))")
-    return options.retval
+    return (options.retval, Array(after.prefix(Int(options.data_size_out))))
 }
 
 extension LoadedObject {
@@ -51,7 +62,12 @@ func renameTask() throws {
 }
 
 /// One datagram to a port of our own on the loopback interface, and its arrival.
-func sendToLoopback() throws {
+func sendToLoopback() throws { _ = try sentOverLoopback() }
+
+/// One datagram with an `x` to a port of our own on the loopback interface.
+///
+/// - Returns: the byte that arrived.
+func sentOverLoopback() throws -> UInt8 {
     let socket = try OwnedDescriptor(socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0), "socket")
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -66,6 +82,7 @@ func sendToLoopback() throws {
     try expect(sent, "nothing could be sent to loopback: \(String(cString: strerror(errno)))")
     var byte: UInt8 = 0
     try expect(recv(socket.number, &byte, 1, 0) == 1, "nothing was received from loopback")
+    return byte
 }
 
 /// Asks again and again until the answer is yes, for up to two seconds.

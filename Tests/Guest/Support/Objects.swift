@@ -25,7 +25,11 @@ final class Provider: SlotContent, Sendable {
     }
 
     var number: CInt { program.descriptor.number }
+    /// What the kernel told of it when it was loaded.
     var info: ProgramInfo { program.info }
+
+    /// What the kernel tells of it now.
+    func current() throws -> ProgramInfo { try OpenProgram.open(.id(info.id)).info }
 
     func snapshot(as selector: ProgramSelector? = nil) throws -> ProviderSnapshot {
         try program.providerSnapshot(namedAs: selector ?? .id(info.id))
@@ -69,12 +73,17 @@ func library(_ fixture: String, from providers: [Provider] = [], entry: String =
 }
 
 /// Links and loads a fixture.
+///
+/// - Parameter only: the names of the programs that are wanted; none are all.
 func load(
-    _ fixture: String, from providers: [Provider] = [], entry: String = "socket", options: LoadOptions = LoadOptions()
+    _ fixture: String, only: [String] = [], from providers: [Provider] = [], entry: String = "socket",
+    options: LoadOptions = LoadOptions()
 ) throws -> LoadedObject {
     let object = try Object(bytes: try Fixture.bytes(fixture), name: "\(fixture).bpf.o")
     let snapshots = try providers.map { try $0.snapshot() }
-    let plan = try link(object, libraries: snapshots, options: Mode.options(entry: entry))
+    var linking = Mode.options(entry: entry)
+    linking.only = only
+    let plan = try link(object, libraries: snapshots, options: linking)
     return try load(plan, from: providers.map { $0.program }, options: options)
 }
 
@@ -129,4 +138,12 @@ func makeMap(_ type: bpf_map_type = BPF_MAP_TYPE_ARRAY, valueSize: UInt32 = 8, e
     options.sz = MemoryLayout<bpf_map_create_opts>.size
     options.map_flags = flags
     return try OwnedDescriptor(bpf_map_create(type, "made", 4, valueSize, entries, &options), "map")
+}
+
+/// The id of a map that was made by hand.
+func mapID(_ map: OwnedDescriptor) throws -> UInt32 {
+    var info = bpf_map_info()
+    var size = UInt32(MemoryLayout<bpf_map_info>.size)
+    try expect(bpf_obj_get_info_by_fd(map.number, &info, &size) == 0, "no information on the map")
+    return info.id
 }

@@ -30,6 +30,9 @@ final class TypeTable {
 
     deinit { btf__free(table) }
 
+    /// `unsigned long`, as the compiler calls it.
+    func unsignedLong() throws -> UInt32 { try added(btf__add_int(table, "unsigned long", 8, 0), "unsigned long") }
+
     func pointer(to type: UInt32) throws -> UInt32 { try added(btf__add_ptr(table, CInt(type)), "pointer") }
 
     /// A struct of longs.
@@ -42,6 +45,9 @@ final class TypeTable {
         }
         return id
     }
+
+    /// A struct that is declared and nothing more.
+    func incomplete(_ name: String) throws -> UInt32 { try added(btf__add_fwd(table, name, BTF_FWD_STRUCT), name) }
 
     func array(of type: UInt32, count: UInt32) throws -> UInt32 {
         try added(btf__add_array(table, CInt(int), CInt(type), count), "array")
