@@ -38,7 +38,7 @@ let argumentKindCases: [Case] = ["context", "dynptr", "trusted", "nullable", "un
     taking("arguments.refuse.memory_as_dynptr", "dynptr_first", "bpf_dynptr", "Expected an initialized dynptr as R1") {
         [.store(10, -16, value: 0), .store(10, -8, value: 0), .copy(1, 10), .add(1, -16), .call(import: $0), .exit]
     },
-    // What another type takes for its context is memory of the struct's size to this one: the context will not do.
+    // What another type takes for its context is memory of the struct's size to this one, or NULL.
     Case("arguments.refuse.context_of_another_type") {
         let provider = try library("kinds", entry: "tc")
         var program = try RawProgram.typed(type: BPF_PROG_TYPE_KPROBE)
@@ -46,7 +46,10 @@ let argumentKindCases: [Case] = ["context", "dynptr", "trusted", "nullable", "un
         let length = try program.extern("context_length", [try types.pointer(to: try types.incomplete("__sk_buff"))])
         program.instructions = [.call(import: length), .set(0, 0), .exit]
         program.slots = [provider]
-        try expectRefusal("Caller passes invalid args into context_length() of prog") { _ = try program.load() }
+        try expectRefusal(
+            "R1 invalid mem access 'mem_or_null'",
+            "cannot import context_length() from prog \(provider.info.id) (kinds): it is not valid in programs of this kind"
+        ) { _ = try program.load() }
     },
     // Inside one program whoever passes an address has the right to read there; across programs the importer's counts.
     Case("arguments.refuse.any_address_without_perfmon") {
@@ -137,7 +140,7 @@ extension Raw {
         program.slots = [arena]
         try program.add(
             "read", taking: [try types.pointer(to: types.long)], returns: types.long,
-            bpf_insn.map(2, slot: 0) + [.load(0, 1, 0), .exit])
+            bpf_insn.map(2, slot: 0) + [.arenaPointer(1, 1), .load(0, 1, 0), .exit])
         try types.tag("arena", function: program.functions[1].type, parameter: 0)
         return try Provider(try program.load())
     }

@@ -17,6 +17,10 @@ extension bpf_insn {
     static func copy(_ destination: UInt8, _ source: UInt8) -> bpf_insn {
         bpf_insn(BPF_ALU64 | BPF_MOV | BPF_X, destination, source)
     }
+    /// `rD = the arena's memory at rS` (addr_space_cast from address space 1 to 0)
+    static func arenaPointer(_ destination: UInt8, _ source: UInt8) -> bpf_insn {
+        bpf_insn(BPF_ALU64 | BPF_MOV | BPF_X, destination, source, 1, 1)
+    }
     /// `rD += value`
     static func add(_ destination: UInt8, _ value: Int32) -> bpf_insn {
         bpf_insn(BPF_ALU64 | BPF_ADD | BPF_K, destination, 0, 0, value)
