@@ -11,7 +11,7 @@ private let obstacles: [(name: String, words: String, make: @Sendable () throws 
     ("tail_call", "it makes tail calls", { try tailCalling(callFirst: true) }),
     ("tail_call_below", "it makes tail calls", { try tailCalling(callFirst: true, below: true) }),
     (
-        "exception", "it may throw an exception, which the calling program does not expect",
+        "exception", "it may throw an exception, which its caller does not expect",
         {
             do { return try library("throwing", entry: "tc") } catch let error as KernelError
             where error.verifierLog?.text.contains("JIT does not support calling kfunc bpf_throw") == true {
