@@ -76,7 +76,7 @@ let contextCases: [Case] = ["kprobe", "socket", "xdp"].map { entry in
         let types = try require(program.types, "types")
         let context = try types.pointer(to: 0)
         try program.add("take", taking: [context], [.jump(if: 1, equals: 0, 2), .load32(0, 1, 0), .exit, .set(0, 0), .exit])
-        try program.add("middle", taking: [context], [.call(-7), .exit])
+        try program.add("middle", taking: [context], [.call(-6), .exit])
         for function in program.functions.dropFirst() {
             try types.tag("ctx:sched_cls", function: function.type, parameter: 0)
         }

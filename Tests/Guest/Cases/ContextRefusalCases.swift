@@ -8,7 +8,7 @@ let contextRefusalCases: [Case] =
     [
         body("without_a_check", "kprobe", "R1 invalid mem access 'foreign_ctx_or_null'", [.load(0, 1, 112), .exit]),
         body("arithmetic_before_the_check", "kprobe", "pointer arithmetic on foreign_ctx_or_null prohibited", [.add(1, 8), .set(0, 0), .exit]),
-        body("arithmetic", "kprobe", "dereference of modified foreign_ctx ptr R1", [.add(1, 8), .load(0, 1, 0), .exit], checked: true),
+        body("arithmetic", "kprobe", "R1 pointer arithmetic on foreign_ctx prohibited", [.add(1, 8), .load(0, 1, 0), .exit], checked: true),
         body("variable_offset", "kprobe", "", [
             .copy(6, 1), .helper(BPF_FUNC_get_prandom_u32), .and(0, 8), .sum(6, 0), .load(0, 6, 0), .exit,
         ], checked: true),
@@ -28,7 +28,7 @@ let contextRefusalCases: [Case] =
         body("as_map_key", "kprobe", "R2 type=foreign_ctx expected=", [
             .copy(2, 1)
         ] + bpf_insn.map(1, slot: 0) + [.helper(BPF_FUNC_map_lookup_elem), .set(0, 0), .exit], checked: true, needsMap: true),
-        body("returned", "kprobe", "At program exit the register R0", [.copy(0, 1), .exit], checked: true),
+        body("returned", "kprobe", "R0 is not a", [.copy(0, 1), .exit], checked: true),
         body("unknown_type", "lsm", "arg#0 cannot be the context of 'lsm'", [.set(0, 0), .exit], atLoad: true),
         body("no_type", "", "arg#0 cannot be the context of ''", [.set(0, 0), .exit], atLoad: true),
     ] + [
@@ -45,9 +45,12 @@ let contextRefusalCases: [Case] =
         ]),
     ] + [
         Case("contexts.refuse.one_instruction_for_two_types") {
-            let body: [bpf_insn] = [.jump(if: 1, equals: 0, 1), .jump(2), .jump(if: 2, equals: 0, 2), .copy(1, 2), .load32(0, 1, 8), .exit, .set(0, 0), .exit]
+            let body: [bpf_insn] = [
+                .jump(if: 1, equals: 0, 1), .jump(2), .jump(if: 2, equals: 0, 3), .copy(1, 2), .load32(0, 1, 12), .exit,
+                .set(0, 0), .exit,
+            ]
             for (tags, words) in [
-                (["kprobe", "perf_event"], "the same insn loads from the contexts of"),
+                (["kprobe", "tracepoint"], "the same insn loads from the contexts of"),
                 (["xdp", "kprobe"], "same insn cannot be used with different pointers"),
             ] {
                 var program = try RawProgram.library(type: BPF_PROG_TYPE_XDP)
@@ -66,7 +69,7 @@ let contextRefusalCases: [Case] =
             let pair = try types.pointer(to: try types.structure("pair", members: ["a"]))
             try program.add("take", taking: [pair], [.set(0, 0), .exit])
             try types.tag("ctx:kprobe", function: program.functions[1].type, parameter: 0)
-            try expectRefusal("arg#0 should be pointer to struct") { _ = try program.load() }
+            try expectRefusal("arg#0 should be `struct pt_regs *`") { _ = try program.load() }
         },
         Case("contexts.refuse.two_tags") {
             var program = try RawProgram.library()
