@@ -38,7 +38,8 @@ let environmentCases: [Case] = [
         let perf = try Raw.importer(of: "first_word", from: provider, kind: .kprobe, takesContext: true).load().opened()
         try expectEqual(try directCalls(in: perf, to: address), 0, "calls of the provider's code by another kind")
         let environments = try provider.current().environments
-        let foreign = try require(environments.first { $0.type.rawValue == ProgramKind.kprobe.type.rawValue }, "\(environments)")
+        let foreign = try require(
+            environments.first { $0.type.rawValue == ProgramKind.kprobe.type.rawValue }, "\(environments)")
         try expect(foreign.ownCodeLength > 0, "no code of its own: \(environments)")
         let addresses = try symbolAddresses("first_word")
         try expectEqual(addresses.count, 2, "symbols of first_word")
@@ -72,7 +73,8 @@ let environmentCases: [Case] = [
                 name: "bind", type: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: BPF_CGROUP_INET4_BIND.rawValue, constant: 1),
             .fentry,
             ProgramKind(
-                name: "fentry", type: BPF_PROG_TYPE_TRACING, attachType: BPF_TRACE_FENTRY.rawValue, traced: "bpf_fentry_test2"),
+                name: "fentry", type: BPF_PROG_TYPE_TRACING, attachType: BPF_TRACE_FENTRY.rawValue,
+                traced: "bpf_fentry_test2"),
             ProgramKind(
                 name: "fexit", type: BPF_PROG_TYPE_TRACING, attachType: BPF_TRACE_FEXIT.rawValue, traced: "bpf_fentry_test1"),
             .fentry.sleepable, .kprobe, .kprobe.sleepable,
@@ -95,7 +97,8 @@ let environmentCases: [Case] = [
         let provider = try Raw.answering()
         let start = "import of answer() from prog \(provider.info.id) (lib): "
         for (kind, words) in [
-            (ProgramKind.socketFilter, "verified when that was loaded"), (.xdp, "verified for this kind of program now, 2 insns in "),
+            (ProgramKind.socketFilter, "verified when that was loaded"),
+            (.xdp, "verified for this kind of program now, 2 insns in "),
             (.xdp, "verified for this kind of program before, 2 insns in "),
         ] {
             let log = try Raw.importer(from: provider, kind: kind).loadWithLog(level: 4).log

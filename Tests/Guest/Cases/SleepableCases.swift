@@ -50,7 +50,9 @@ let sleepableCases: [Case] = [
     },
     Case("sleepable.refuse.deferred_work_of_a_program_that_is_not") {
         let provider = try library("inner", entry: "tc")
-        try expectRefusal("(\(provider.info.name)) cannot be called from sleepable code, it was verified to run under RCU protection") {
+        try expectRefusal(
+            "(\(provider.info.name)) cannot be called from sleepable code, it was verified to run under RCU protection"
+        ) {
             _ = try load("import_work", from: [provider])
         }
     },
@@ -59,7 +61,8 @@ let sleepableCases: [Case] = [
         let provider = try Raw.exporting("look", slots: [map], bpf_insn.map(1, slot: 0) + [.set(0, 0), .exit])
         _ = try Raw.importer(of: "look", from: provider, kind: .kprobe).load()
         try expectRefusal(
-            "Sleepable programs can only use array, hash, ringbuf and local storage maps", "it is not valid in programs of this kind"
+            "Sleepable programs can only use array, hash, ringbuf and local storage maps",
+            "it is not valid in programs of this kind"
         ) { _ = try Raw.importer(of: "look", from: provider, kind: .kprobe.sleepable).load() }
     },
 ]
