@@ -9,11 +9,3 @@ public enum Helper {
         clibbpf_helper_name(number).map { String(cString: $0) } ?? "#\(number)"
     }
 }
-
-/// Names of map types.
-public enum MapType {
-    /// libbpf's name of a map type, with its number where libbpf does not know it: `hash`, `#99`.
-    public static func name(_ type: UInt32) -> String {
-        libbpf_bpf_map_type_str(bpf_map_type(rawValue: type)).map { String(cString: $0) } ?? "#\(type)"
-    }
-}

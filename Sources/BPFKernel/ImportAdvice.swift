@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 public import BPFObject
-import CLibbpf
 
-/// Why the kernel may refuse to let programs import a function, as far as an object tells before it is loaded.
+/// Which programs the kernel will let import a function, as far as an object tells before it is loaded.
 ///
-/// Advice, not a verdict: the kernel sees the code that is left after CO-RE, the maps as they are made, and the importer. Its
-/// rules are in `kernel/bpf/prog_call.c` of the series and `Documentation/bpf/prog_calls.rst`, "What is refused"; the tables at
-/// the end of this file follow them.
+/// Advice, not a verdict: the kernel verifies an export for each kind of program that imports it, with the code that is left
+/// after CO-RE and the maps as they are made (`Documentation/bpf/prog_calls.rst` of the series, "Environments").
 public struct ImportAdvice: Sendable {
-    /// A function and what stands in the way; the words complete "it …", or "`callee` …" for what a function calls.
+    /// A function and what it does; the words complete "it …", or "`callee` …" for what a function calls.
     public struct Reason: Hashable, Sendable {
         /// The function that does it: the export, or one that it calls.
         public let function: String
@@ -23,7 +21,7 @@ public struct ImportAdvice: Sendable {
 
     private let object: Object
     private let facts: [FunctionFacts]
-    private let maps: [String: MapDeclaration]
+    private let obstacles: [Int: ContractObstacle]
     private let callees: [[Int]]
     private let exports: [SymbolIndex: Export]
 
@@ -31,27 +29,25 @@ public struct ImportAdvice: Sendable {
     public init(_ object: Object, facts: [FunctionFacts]) {
         self.object = object
         self.facts = facts
-        maps = Dictionary(object.maps().map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        obstacles = object.obstacles()
         var callees = Array(repeating: [Int](), count: object.functions.count)
         for edge in object.calls where !edge.isAddress { callees[edge.caller].append(edge.callee) }
         self.callees = callees
         exports = Dictionary(object.exports.map { ($0.function.symbol, $0) }, uniquingKeysWith: { a, _ in a })
     }
 
-    /// What may stand in the way of importing an export.
+    /// What stands in the way of every import of an export ("What is refused" there).
     ///
     /// - Parameter index: an index of ``BPFObject/Object/functions``.
     /// - Returns: the reasons, those of the function itself first; none for what is no export.
     public func reasons(against index: Int) -> [Reason] {
         guard let export = exports[object.functions[index].symbol] else { return [] }
         var reasons: [Reason] = []
-        if let words = Self.words(for: export.prototype.obstacle) {
-            reasons.append(Reason(function: export.name, words: words))
-        }
-        let reached = object.reachableFunctions(from: index)
-        for callee in [index] + reached.filter({ $0 != index }) {
-            let name = object.functions[callee].name
-            reasons += words(for: facts[callee]).map { Reason(function: name, words: $0) }
+        if let obstacle = export.prototype.obstacle { reasons.append(Reason(function: export.name, words: "\(obstacle)")) }
+        for callee in reached(from: index) {
+            if let obstacle = obstacles[callee] {
+                reasons.append(Reason(function: object.functions[callee].name, words: "\(obstacle)"))
+            }
         }
         if let depth = deepest(from: index) {
             if depth.stack > Self.stackLimit {
@@ -68,34 +64,36 @@ public struct ImportAdvice: Sendable {
         return reasons
     }
 
-    private func words(for facts: FunctionFacts) -> [String] {
-        var words: [String] = []
-        for map in facts.maps.compactMap({ maps[$0] }) {
-            if let type = map.type, !Self.portableMaps.contains(type) {
-                words.append("uses the map `\(map.name)` of type \(MapType.name(type)), whose use depends on the program")
-            } else if map.hasManagedFields {
-                words.append("uses the map `\(map.name)`, whose values have fields that the kernel manages")
-            }
+    /// What some kinds of programs can do only, so that an import depends on the importer.
+    ///
+    /// - Returns: as ``reasons(against:)``.
+    public func conditions(of index: Int) -> [Reason] {
+        guard let export = exports[object.functions[index].symbol] else { return [] }
+        let contexts = export.prototype.contexts.map { context in
+            Reason(function: export.name, words: Self.words(context))
         }
-        words += facts.helpers.filter { !Self.portableHelpers.contains($0) }.map { helper in
-            helper == Int32(BPF_FUNC_tail_call.rawValue)
-                ? "tail-calls" : "calls the helper \(Helper.name(helper)), whose use depends on the program"
+        let uses = reached(from: index).flatMap { callee in
+            let used =
+                facts[callee].helpers.filter { !Self.commonHelpers.contains(Helper.name($0)) }.map {
+                    "calls the helper \(Helper.name($0)), which not all types of programs may"
+                } + facts[callee].kernelFunctions.map { "calls the kernel function `\($0)`, which not all types of programs may" }
+            return used.map { Reason(function: object.functions[callee].name, words: $0) }
         }
-        words += facts.kernelFunctions.map { "calls the kernel function `\($0)`" }
-        words += facts.kernelVariables.map { "uses the kernel variable `\($0)`" }
-        words += facts.callbacks.map { "passes the callback `\($0)`" }
-        if facts.loadsPacketData { words.append("loads packet data by BPF_LD_[ABS|IND]") }
-        if facts.jumpsIndirectly { words.append("jumps to an address in a register") }
-        return words
+        return contexts + uses
     }
 
-    private static func words(for obstacle: ContractObstacle?) -> String? {
-        switch obstacle {
-        case .context(let parameter, let type): "takes a context as argument \(parameter): `\(type)`"
-        case .parameter(let parameter, let type):
-            "takes neither a scalar nor a pointer to memory of fixed size as argument \(parameter): `\(type)`"
-        case .callsKernelFunction, .passesCallback, .tailCalls, .loadsPacketData, nil: nil
+    /// The function itself, then what it calls.
+    private func reached(from index: Int) -> [Int] {
+        [index] + object.reachableFunctions(from: index).filter { $0 != index }
+    }
+
+    private static func words(_ context: (parameter: Int, type: String, programs: String?)) -> String {
+        if let type = context.programs {
+            return "takes the context of \(type) programs as argument \(context.parameter), other programs pass NULL"
         }
+        let name = context.type.split(separator: " ").first { $0 != "const" && $0 != "struct" }.map(String.init) ?? ""
+        let types = contextTypes[name].map { " of \($0) programs" } ?? ""
+        return "takes a context\(types) as argument \(context.parameter): `\(context.type)`"
     }
 
     /// Bytes of stack and frames of the deepest chain of calls; nil if there is a cycle.
@@ -133,23 +131,26 @@ extension ImportAdvice {
     /// `MAX_CHAIN_FRAMES`
     private static let frameLimit = 32
 
-    /// `map_is_portable()`
-    private static let portableMaps: Set<UInt32> = Set(
-        [
-            BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_HASH,
-            BPF_MAP_TYPE_LRU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_RINGBUF,
-        ].map(\.rawValue))
+    /// Who has which context, of the types that may import (`include/linux/bpf_types.h`).
+    private static let contextTypes = [
+        "__sk_buff": "socket_filter, sched_cls, sched_act, cgroup_skb", "pt_regs": "kprobe", "xdp_md": "xdp",
+        "bpf_perf_event_data": "perf_event", "bpf_raw_tracepoint_args": "raw_tracepoint", "bpf_sock": "cgroup_sock",
+        "bpf_sock_addr": "cgroup_sock_addr",
+    ]
 
-    /// `helper_is_portable()`
-    private static let portableHelpers: Set<Int32> = Set(
-        [
-            BPF_FUNC_map_lookup_elem, BPF_FUNC_map_lookup_percpu_elem, BPF_FUNC_map_update_elem, BPF_FUNC_map_delete_elem,
-            BPF_FUNC_ringbuf_output, BPF_FUNC_ringbuf_reserve, BPF_FUNC_ringbuf_submit, BPF_FUNC_ringbuf_discard,
-            BPF_FUNC_ringbuf_query, BPF_FUNC_ktime_get_ns, BPF_FUNC_ktime_get_boot_ns, BPF_FUNC_ktime_get_coarse_ns,
-            BPF_FUNC_ktime_get_tai_ns, BPF_FUNC_jiffies64, BPF_FUNC_get_prandom_u32, BPF_FUNC_get_smp_processor_id,
-            BPF_FUNC_get_numa_node_id, BPF_FUNC_get_current_pid_tgid, BPF_FUNC_get_current_uid_gid,
-            BPF_FUNC_get_current_comm, BPF_FUNC_get_current_cgroup_id, BPF_FUNC_strncmp, BPF_FUNC_strtol, BPF_FUNC_strtoul,
-            BPF_FUNC_snprintf, BPF_FUNC_trace_printk, BPF_FUNC_trace_vprintk, BPF_FUNC_probe_read_kernel,
-            BPF_FUNC_probe_read_kernel_str, BPF_FUNC_probe_read_user, BPF_FUNC_probe_read_user_str,
-        ].map { Int32(bitPattern: $0.rawValue) })
+    /// What programs of all types may call, with the capabilities that it takes to import: `bpf_base_func_proto()` in
+    /// kernel/bpf/helpers.c, but for what only sleepable programs may.
+    private static let commonHelpers = Set(
+        """
+        map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
+        get_prandom_u32 get_smp_processor_id get_numa_node_id tail_call ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns jiffies64
+        ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query ringbuf_reserve_dynptr ringbuf_submit_dynptr
+        ringbuf_discard_dynptr user_ringbuf_drain dynptr_from_mem dynptr_read dynptr_write dynptr_data strncmp strtol strtoul
+        snprintf snprintf_btf trace_printk trace_vprintk get_current_pid_tgid get_ns_current_pid_tgid get_current_uid_gid
+        get_current_comm get_current_task get_current_task_btf get_current_cgroup_id get_current_ancestor_cgroup_id
+        current_task_under_cgroup get_cgroup_classid task_storage_get task_storage_delete spin_lock spin_unlock per_cpu_ptr
+        this_cpu_ptr timer_init timer_set_callback timer_start timer_cancel kptr_xchg for_each_map_elem loop find_vma
+        probe_read_user probe_read_kernel probe_read_user_str probe_read_kernel_str task_pt_regs get_task_stack
+        get_branch_snapshot perf_event_read perf_event_read_value send_signal send_signal_thread
+        """.split(whereSeparator: \.isWhitespace).map(String.init))
 }

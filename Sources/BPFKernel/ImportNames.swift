@@ -9,11 +9,14 @@ public struct ProgramImport: Sendable, Hashable {
     public var providerID: UInt32
     /// The provider's name in the kernel.
     public var providerName: String
+    /// What the function was verified for when a program of this kind imported it first; nil if the program is of the provider's
+    /// kind, or if the provider has been asked before that.
+    public var environment: ProgramInfo.Environment?
 }
 
 /// Turns the ids of `bpf_prog_info.imports` into names; each provider's BTF is read once.
 public struct ImportNames {
-    private var providers: [UInt32: (name: String, btf: BTF?)] = [:]
+    private var providers: [UInt32: (info: ProgramInfo, btf: BTF?)] = [:]
 
     public init() {}
 
@@ -27,15 +30,18 @@ public struct ImportNames {
             imports.append(
                 ProgramImport(
                     function: provider.btf?[TypeID(record.typeID)]?.name, providerID: record.programID,
-                    providerName: provider.name))
+                    providerName: provider.info.name,
+                    environment: record.environment.flatMap { index in
+                        provider.info.environments.indices.contains(index) ? provider.info.environments[index] : nil
+                    }))
         }
         return imports
     }
 
-    private mutating func provider(_ id: UInt32) throws(KernelError) -> (name: String, btf: BTF?) {
+    private mutating func provider(_ id: UInt32) throws(KernelError) -> (info: ProgramInfo, btf: BTF?) {
         if let known = providers[id] { return known }
         let program = try OpenProgram.open(.id(id))
-        let provider = (name: program.info.name, btf: try program.btf())
+        let provider = (info: program.info, btf: try program.btf())
         providers[id] = provider
         return provider
     }

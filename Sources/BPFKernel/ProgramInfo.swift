@@ -34,7 +34,7 @@ public struct ProgramInfo: Sendable, Equatable {
     }
 
     /// A kind of program, other than the provider itself, that an export was verified for when such a program imported it first.
-    public struct Environment: Sendable, Equatable {
+    public struct Environment: Sendable, Hashable {
         /// Index into ``ProgramInfo/exports``.
         public var export: Int
         public var type: ProgramType
@@ -60,7 +60,15 @@ public struct ProgramInfo: Sendable, Equatable {
             public init(rawValue: UInt32) { self.rawValue = rawValue }
             public static let sleepable = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_SLEEPABLE))
             public static let gpl = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_GPL))
+            public static let frames = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_XDP_FRAGS))
+            public static let strictAlignment = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_STRICT_ALIGNMENT))
+            public static let pointerLeaks = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_PTR_LEAKS))
+            public static let uninitializedStack = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_UNINIT_STACK))
+            public static let bypassesSpectreV1 = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_BYPASS_SPEC_V1))
+            public static let bypassesSpectreV4 = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_BYPASS_SPEC_V4))
             public static let perfmon = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_CAP_PERFMON))
+            public static let netAdmin = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_CAP_NET_ADMIN))
+            public static let sysAdmin = Flags(rawValue: UInt32(BPFLINK_ENVIRONMENT_CAP_SYS_ADMIN))
         }
     }
 
@@ -106,6 +114,11 @@ public struct ProgramInfo: Sendable, Equatable {
     public var environments: [Environment]
     /// Bytes of kernel memory that the program takes because others may import from it.
     public var exportsSize: Int
+
+    /// Whether it imports the function of a BTF id from a program, verified for whatever environment.
+    public func imports(_ typeID: UInt32, from provider: UInt32) -> Bool {
+        imports.contains { $0.programID == provider && $0.typeID == typeID }
+    }
 
     /// Asks the kernel about a program.
     ///

@@ -19,6 +19,14 @@ public struct ProgramType: RawRepresentable, Hashable, Sendable, CustomStringCon
     }
 }
 
+/// Names of attach types (`enum bpf_attach_type`).
+public enum AttachType {
+    /// libbpf's word for an attach type, with its number where libbpf does not know it: `cgroup_inet_egress`, `#99`.
+    public static func name(_ type: UInt32) -> String {
+        libbpf_bpf_attach_type_str(bpf_attach_type(rawValue: type)).map { String(cString: $0) } ?? "#\(type)"
+    }
+}
+
 /// What an ELF section's name says about the program in it, by libbpf's rules.
 public struct SectionType: Hashable, Sendable {
     public var program: ProgramType

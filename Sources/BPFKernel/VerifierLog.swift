@@ -19,7 +19,12 @@ public struct VerifierLog: Sendable, Equatable {
     /// The kernel closes the log with statistics, newer kernels with a report before these; the verifier's own words are the
     /// line before. Where that line only goes on from the one above it (a register's state, an access or arguments that are
     /// explained above), that one is kept too. A report of a policy only repeats the verifier's words and is left out.
+    ///
+    /// Where an import is refused, what the verifier said of the function comes before, as the whole of a log.
     public var conclusion: [String] {
+        if let index = lines.lastIndex(where: { $0.hasPrefix("cannot import ") && $0.hasSuffix(Self.refusalOfKind) }) {
+            return VerifierLog(text: lines[..<index].joined(separator: "\n")).conclusion + [String(lines[index])]
+        }
         let suggestion = self.suggestion
         let words = lines.prefix { !$0.hasPrefix(Self.reportTitle) }
             .filter { !Self.isStatistics($0) && String($0) != suggestion }
@@ -36,6 +41,9 @@ public struct VerifierLog: Sendable, Equatable {
 
     /// What the kernel's report suggests to do, if it has one.
     public var suggestion: String? { section("Suggestion:") }
+
+    /// `check_import()` in kernel/bpf/prog_call.c of the series.
+    private static let refusalOfKind = ": it is not valid in programs of this kind"
 
     /// First line of a report of kernel/bpf/diagnostics.c; its sections have a title and indented lines.
     private static let reportTitle = "Verification failed: "

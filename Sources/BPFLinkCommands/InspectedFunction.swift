@@ -2,11 +2,12 @@
 
 import BPFLink
 
-/// What `inspect` shows of one function: what its code uses, and what may stand in the way of importing it.
+/// What `inspect` shows of one function: what its code uses, and which programs may import it.
 struct InspectedFunction {
     let function: Function
     let facts: FunctionFacts
     let reasons: [ImportAdvice.Reason]
+    let conditions: [ImportAdvice.Reason]
 
     static func all(of object: Object) -> [InspectedFunction] {
         let inspector = FunctionInspector(object)
@@ -14,7 +15,8 @@ struct InspectedFunction {
         let advice = ImportAdvice(object, facts: facts)
         return object.functions.indices.map { index in
             InspectedFunction(
-                function: object.functions[index], facts: facts[index], reasons: advice.reasons(against: index))
+                function: object.functions[index], facts: facts[index], reasons: advice.reasons(against: index),
+                conditions: advice.conditions(of: index))
         }
     }
 
@@ -37,11 +39,13 @@ struct InspectedFunction {
         var lines = ["\(function.name): \(function.role.rawValue), \(facts.stack) bytes of stack"]
         if !context.isEmpty { lines.append("  context: " + context.joined(separator: ", ")) }
         lines += uses.map { "  \($0.kind): " + $0.names.joined(separator: ", ") }
-        lines += reasons.map { reason in
-            let subject = reason.function == function.name ? "it" : "`\(reason.function)`"
-            return "  an import may be refused: \(subject) \(reason.words)"
-        }
+        lines += reasons.map { "  an import may be refused: \(words($0))" }
+        lines += conditions.map { "  an import depends on the program: \(words($0))" }
         return lines
+    }
+
+    private func words(_ reason: ImportAdvice.Reason) -> String {
+        "\(reason.function == function.name ? "it" : "`\(reason.function)`") \(reason.words)"
     }
 
     /// For programs.
@@ -54,7 +58,8 @@ struct InspectedFunction {
             ]
             + (JSONValue.strings(context).map { [.init(name: "context", value: $0)] } ?? [])
             + uses.map { .init(name: $0.kind.split(separator: " ").joined(separator: "_"), value: .array($0.names.map(JSONValue.string))) }
-            + (reasons.isEmpty ? [] : [.init(name: "obstacles", value: .array(reasons.map(Self.json)))])
+            + [("obstacles", reasons), ("conditions", conditions)].filter { !$0.1.isEmpty }
+            .map { .init(name: $0.0, value: .array($0.1.map(Self.json))) }
         return .object(members)
     }
 

@@ -23,8 +23,8 @@ public struct ListCommand: ParsableCommand {
                 lines.append("\(node.title), tag \(node.info.tag)")
                 lines += node.exports.map { "  exports \($0.prototype)" }
                 lines += node.copies.map { "  offers copies of \($0.prototype)" }
-                lines += node.imports.map { "  imports \($0.function ?? "(unknown)") from id \($0.providerID) (\($0.providerName))" }
-                lines += node.placeLines.map { "  \($0)" }
+                lines += node.imports.map { "  imports \($0.words)" }
+                lines += (node.environmentLines + node.placeLines).map { "  \($0)" }
             }
             return Report(text: lines.joined(separator: "\n"), json: .object(["programs": .array(graph.nodes.map(\.json))]))
         }

@@ -240,7 +240,6 @@ extension Binding {
     /// Whether the kernel says that the program imports it.
     fileprivate func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
         guard case .export(let export, let slot) = target else { return false }
-        let record = ProgramInfo.Import(programID: plan.providers[slot.value].id, typeID: export.typeID.value)
-        return program.imports.contains(record)
+        return program.imports(export.typeID.value, from: plan.providers[slot.value].id)
     }
 }

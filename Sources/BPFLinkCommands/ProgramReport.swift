@@ -14,9 +14,9 @@ extension ProgramGraph.Node {
             + processes.map(\.words)
     }
 
-    /// What it calls in a provider; functions whose names are not known are left out.
+    /// What it calls in a provider.
     func functions(from provider: UInt32) -> [String] {
-        imports.filter { $0.providerID == provider }.map { $0.function ?? "(unknown)" }
+        imports.filter { $0.providerID == provider }.map(\.label)
     }
 
     var json: JSONValue {
@@ -28,13 +28,9 @@ extension ProgramGraph.Node {
             "processes": .array(processes.map(\.json)),
             "exports": .array(exports.map { json(for: $0) }),
             "copies": copies.isEmpty ? nil : .array(copies.map { json(for: $0) }),
-            "imports": .array(
-                imports.map {
-                    .object([
-                        "name": $0.function.map(JSONValue.string) ?? .null,
-                        "provider": .object(["id": .integer($0.providerID), "name": .string($0.providerName)]),
-                    ])
-                }),
+            "environments": info.exports.isEmpty ? nil : environmentsJSON,
+            "exports_bytes": info.exports.isEmpty ? nil : .integer(info.exportsSize),
+            "imports": .array(imports.map(\.json)),
             "importers": .array(importers.map { .integer($0) }),
         ])
     }

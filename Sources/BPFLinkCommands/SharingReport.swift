@@ -33,9 +33,9 @@ extension Sharing.Reason {
         case .isHidden: "it is hidden"
         case .noPrototype: "the BTF has no type of it"
         case .oneProgram: "no other program that can import uses it"
-        case .obstacle(let obstacle, let function): "`\(function)` \(obstacle.words)"
+        case .obstacle(let obstacle, let function): "`\(function)` \(obstacle)"
         case .onlyAddress: "its address is taken, it is not called"
-        case .calledBelow(let caller): "`\(caller)` calls it, which is also in what is shared or in a program that cannot import"
+        case .calledBelow(let caller): "`\(caller)` calls it, which is also in what is shared or in a program that cannot import it"
         case .program(let program, let reason): "`\(program)` \(reason.words)"
         case .programsInData: "the object's data has programs in it, which libbpf loads itself"
         case .refused(let lines): "the kernel refuses to share it: \(lines.joined(separator: "; "))"
@@ -46,23 +46,8 @@ extension Sharing.Reason {
 extension Sharing.ProgramReason {
     var words: String {
         switch self {
-        case .sleepable: "is sleepable, and cannot import"
         case .isExtension: "replaces a function of another program, and cannot import"
         case .refused(let lines): "may not import: \(lines.joined(separator: "; "))"
-        }
-    }
-}
-
-extension ContractObstacle {
-    var words: String {
-        switch self {
-        case .context(let parameter, let type): "takes a context as argument \(parameter): `\(type)`"
-        case .parameter(let parameter, let type):
-            "takes neither a scalar nor a pointer to memory of fixed size as argument \(parameter): `\(type)`"
-        case .callsKernelFunction: "calls a kernel function (kfunc)"
-        case .passesCallback: "passes a callback"
-        case .tailCalls: "tail-calls"
-        case .loadsPacketData: "loads packet data by BPF_LD_[ABS|IND]"
         }
     }
 }
@@ -70,7 +55,7 @@ extension ContractObstacle {
 extension Sharing.Function {
     /// Whether the kernel says that the program imports it.
     func isUsed(by program: ProgramInfo, from provider: ProgramInfo) -> Bool {
-        program.imports.contains(ProgramInfo.Import(programID: provider.id, typeID: export.typeID.value))
+        program.imports(export.typeID.value, from: provider.id)
     }
 }
 
@@ -88,7 +73,8 @@ extension LoadCommand {
         return sharing.copies.compactMap { copy in
             let (message, lines): (String, [String])
             switch copy.reason {
-            case .refused(let words): (message, lines) = ("`\(copy.name)` is not shared: the kernel refuses it", words)
+            case .refused(let words):
+                (message, lines) = ("`\(copy.name)` is not shared by \(copy.programs.joined(separator: ", ")): the kernel refuses it", words)
             case .program(let program, .refused(let words)):
                 (message, lines) = ("`\(program)` shares nothing: the kernel refuses it", words)
             default: return nil

@@ -64,7 +64,7 @@ struct TreeReport {
         let importers = node.importers.compactMap { graph[$0] }
         lines.append("\(first)\(node.title)\(calls)")
         let bar = importers.isEmpty ? "    " : "│   "
-        lines += (node.placeLines + node.exports.map { "exports \($0.prototype)" }).map { rest + bar + $0 }
+        lines += (node.placeLines + node.exports.map { "exports \($0.prototype)" } + node.environmentLines).map { rest + bar + $0 }
         for (index, importer) in importers.enumerated() {
             let isLast = index == importers.count - 1
             add(
@@ -80,7 +80,7 @@ struct DotReport {
     init(_ graph: ProgramGraph) {
         var lines = ["digraph bpflink {", "  rankdir=LR;", "  node [shape=box];"]
         for node in graph.nodes {
-            let words = [node.title] + node.pins + node.exports.map { "exports \($0.name)" }
+            let words = [node.title] + node.pins + node.exports.map { "exports \($0.name)" } + node.environmentLines
             lines.append("  \(node.info.id) [label=\(Self.quoted(words))];")
         }
         let ids = Set(graph.nodes.map(\.info.id))

@@ -75,8 +75,7 @@ extension SyntheticEntry {
         let functions = object.isLibrary ? object.exports.map(\.name) : sharing.functions.map(\.name)
         guard !functions.isEmpty else { return nil }
         let name = Self.name(for: object)
-        // What programs of several types share depends on none of them.
-        let type = object.isLibrary ? options.entrySection : LinkOptions().entrySection
+        let type = object.isLibrary ? options.entrySection : sharing.providerType
         // libbpf finds the records of .BTF.ext by the names of sections.
         let isTaken = object.sections.contains { $0.name == type }
         self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type,

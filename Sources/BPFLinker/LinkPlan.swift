@@ -32,11 +32,13 @@ public struct LinkPlan: Sendable {
         self.copies = copies
         self.importFixups = importFixups
         self.options = options
-        sharing =
-            options.shares && !options.copiesOnly && programs.count > 1
-            ? SharingPlanner(
-                object, programs: programs, refusals: options.refusals, slot: ProviderSlot(providers.count)
-            ).plan() : .none
+        if options.shares && !options.copiesOnly && programs.count > 1 {
+            var planner = SharingPlanner(
+                object, programs: programs, refusals: options.refusals, slot: ProviderSlot(providers.count))
+            sharing = planner.plan()
+        } else {
+            sharing = .none
+        }
         fixups = (importFixups + sharing.fixups).sorted { ($0.section, $0.instruction) < ($1.section, $1.instruction) }
         syntheticEntry = SyntheticEntry(for: object, sharing: sharing, options: options)
     }
@@ -77,12 +79,9 @@ public struct LinkPlan: Sendable {
         replanned { $0.shares = false }
     }
 
-    /// The same plan without sharing of what the kernel refused.
-    public func refusing(functions: [String], program: String?, words: [String]) -> LinkPlan {
-        replanned { options in
-            for function in functions { options.refusals.functions[function] = words }
-            if let program { options.refusals.programs[program] = words }
-        }
+    /// The same plan without sharing of what the kernel refused, besides what it refused before.
+    public func refusing(_ note: (inout SharingRefusals) -> Void) -> LinkPlan {
+        replanned { note(&$0.refusals) }
     }
 
     private func replanned(_ change: (inout LinkOptions) -> Void) -> LinkPlan {

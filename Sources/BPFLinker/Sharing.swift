@@ -35,7 +35,7 @@ public struct Sharing: Sendable {
         case noPrototype
         /// Only one of the programs that are loaded, and can import, uses it.
         case oneProgram
-        /// It, or a function that it calls, depends on the program it is in.
+        /// It, or a function that it calls, does what no program can do for another.
         case obstacle(ContractObstacle, in: String)
         /// It is not called, its address is taken.
         case onlyAddress
@@ -45,13 +45,12 @@ public struct Sharing: Sendable {
         case program(String, ProgramReason)
         /// The object's data has programs in it: libbpf fills such data with programs that it loads itself.
         case programsInData
-        /// The kernel refused: its words, line by line.
+        /// The kernel refused, for these programs: its words, line by line.
         case refused([String])
     }
 
     /// Why a program cannot import.
     public enum ProgramReason: Hashable, Sendable {
-        case sleepable
         /// It replaces a function of another program (`freplace`).
         case isExtension
         case refused([String])
@@ -61,10 +60,13 @@ public struct Sharing: Sendable {
     public let functions: [Function]
     /// Functions of `.text` that two programs have, and global ones that one has.
     public let copies: [Copy]
+    /// The type of the provider, in the words of section names: that of the programs which call most of what is shared, so that
+    /// the functions are verified first as what they will be.
+    public let providerType: String
     /// The calls of shared functions.
     let fixups: [Fixup]
 
-    static let none = Sharing(functions: [], copies: [], fixups: [])
+    static let none = Sharing(functions: [], copies: [], providerType: "socket", fixups: [])
 
     /// The names of the programs that import.
     public var importers: Set<String> { Set(functions.flatMap(\.programs)) }
@@ -72,10 +74,14 @@ public struct Sharing: Sendable {
 
 /// What the kernel would not share when it was tried.
 public struct SharingRefusals: Sendable {
-    /// By function, in the kernel's words.
+    /// By function that no program can import, in the kernel's words.
     public var functions: [String: [String]] = [:]
-    /// By program, in the kernel's words.
+    /// By program that can import nothing, in the kernel's words.
     public var programs: [String: [String]] = [:]
+    /// By type of a provider, in the words of section names, then by function that was not valid in it, in the kernel's words.
+    public var providers: [String: [String: [String]]] = [:]
+    /// By program, then by function that it cannot import, in the kernel's words.
+    public var imports: [String: [String: [String]]] = [:]
 
     public init() {}
 }

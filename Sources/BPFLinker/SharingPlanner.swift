@@ -23,6 +23,12 @@ struct SharingPlanner {
     private let reach: [Int: Set<Int>]
     /// Programs that cannot import.
     private let closed: [Int: Sharing.ProgramReason]
+    /// By function, the programs that cannot import it, with the kernel's words.
+    private let refused: [Int: [Int: [String]]]
+    /// By function, the functions whose calls of it are no imports because such programs have them.
+    private let keptCallers: [Int: Set<Int>]
+    /// Functions that are not valid in the provider, with the kernel's words.
+    private var invalid: [Int: [String]] = [:]
 
     init(_ object: Object, programs: [EntryProgram], refusals: SharingRefusals, slot: ProviderSlot) {
         self.object = object
@@ -45,9 +51,30 @@ struct SharingPlanner {
         }
         self.reach = reach
         self.closed = closed
+        var refused: [Int: [Int: [String]]] = [:]
+        for program in self.programs {
+            for (index, function) in object.functions.enumerated() {
+                refused[index, default: [:]][program] = refusals.imports[object.functions[program].name]?[function.name]
+            }
+        }
+        self.refused = refused.filter { !$0.value.isEmpty }
+        keptCallers = self.refused.mapValues { programs in
+            programs.keys.reduce(into: []) { $0.formUnion(reach[$1] ?? []) }
+        }
     }
 
-    func plan() -> Sharing {
+    mutating func plan() -> Sharing {
+        let sharing = planOnce()
+        let refused = refusals.providers[sharing.providerType] ?? [:]
+        let dropped = sharing.functions.filter { refused[$0.name] != nil }
+        if dropped.isEmpty { return sharing }
+        for function in dropped {
+            if let index = object.functions.firstIndex(of: function.export.function) { invalid[index] = refused[function.name] }
+        }
+        return plan()
+    }
+
+    private func planOnce() -> Sharing {
         var shared = candidates()
         var kept = keptCode(shared)
         var images = images(shared, kept)
@@ -63,7 +90,7 @@ struct SharingPlanner {
         let calls = calls(shared, kept, images)
         let functions = functions(shared, calls, images)
         return Sharing(
-            functions: functions, copies: copies(images),
+            functions: functions, copies: copies(images), providerType: providerType(functions),
             fixups: fixups(calls, Dictionary(uniqueKeysWithValues: zip(shared.sorted(), functions))))
     }
 
@@ -79,7 +106,9 @@ struct SharingPlanner {
 
     /// The programs that could import a function.
     private func users(of function: Int) -> [Int] {
-        programs.filter { closed[$0] == nil && $0 != function && reach[$0]?.contains(function) == true }
+        programs.filter {
+            closed[$0] == nil && refused[function]?[$0] == nil && $0 != function && reach[$0]?.contains(function) == true
+        }
     }
 
     /// Why a function can be no export, whoever calls it.
@@ -91,7 +120,7 @@ struct SharingPlanner {
         case .exported: break
         }
         if object.storesPrograms { return .programsInData }
-        if let words = refusals.functions[function.name] { return .refused(words) }
+        if let words = refusals.functions[function.name] ?? invalid[index] { return .refused(words) }
         guard let export = exports[index], hasRecords else { return .noPrototype }
         if let obstacle = export.prototype.obstacle { return .obstacle(obstacle, in: function.name) }
         if obstacles.isEmpty { return nil }
@@ -127,6 +156,7 @@ struct SharingPlanner {
 
     private func isImport(_ edge: CallEdge, _ shared: Set<Int>, _ kept: Set<Int>) -> Bool {
         !edge.isAddress && shared.contains(edge.callee) && !kept.contains(edge.caller)
+            && keptCallers[edge.callee]?.contains(edge.caller) != true
     }
 
     /// The functions that each program consists of once its calls are imports.
@@ -174,8 +204,11 @@ struct SharingPlanner {
             let excused = holders.compactMap { program in
                 closed[program].map { copy([program], .program(object.functions[program].name, $0)) }
             }
-            let others = holders.filter { closed[$0] == nil }
-            return excused + (others.isEmpty ? [] : [copy(others, reason(index, copiedInto: others, images))])
+            let words = refused[index] ?? [:]
+            let refusing = Dictionary(grouping: holders.filter { closed[$0] == nil && words[$0] != nil }, by: { words[$0] ?? [] })
+                .sorted { $0.value[0] < $1.value[0] }.map { copy($0.value, .refused($0.key)) }
+            let others = holders.filter { closed[$0] == nil && words[$0] == nil }
+            return excused + refusing + (others.isEmpty ? [] : [copy(others, reason(index, copiedInto: others, images))])
         }
     }
 
@@ -207,13 +240,47 @@ struct SharingPlanner {
 
     // MARK: Programs
 
-    /// Rules of `Documentation/bpf/prog_calls.rst` of the patched kernel that a section's name tells (libbpf's documentation,
-    /// "Program Types and ELF Sections").
+    /// What a section's name tells (libbpf's documentation, "Program Types and ELF Sections"); the kernel says the rest.
     private static func reason(against program: Function, _ refusals: SharingRefusals) -> Sharing.ProgramReason? {
         if let words = refusals.programs[program.name] { return .refused(words) }
-        let section = program.sectionName.drop { $0 == "?" }
-        let kind = section.prefix { $0 != "/" }
-        if kind.hasSuffix(".s") || kind == "syscall" { return .sleepable }
-        return kind == "freplace" ? .isExtension : nil
+        return kind(of: program) == "freplace" ? .isExtension : nil
     }
+
+    private static func kind(of program: Function) -> String {
+        String(program.sectionName.drop { $0 == "?" }.prefix { $0 != "/" })
+    }
+
+    /// A function that a program of a type calls mostly is valid in programs of the type, or that program would not load without
+    /// sharing either. So the type that most of the shared functions are called by is the best that one provider can have.
+    private func providerType(_ functions: [Sharing.Function]) -> String {
+        var counts: [(type: String, functions: Set<String>)] = []
+        for program in programs {
+            let name = object.functions[program].name
+            guard let type = Self.providerType(like: object.functions[program]) else { continue }
+            let refused = refusals.providers[type] ?? [:]
+            let called = functions.filter { $0.programs.contains(name) && refused[$0.name] == nil }.map(\.name)
+            if let index = counts.firstIndex(where: { $0.type == type }) {
+                counts[index].functions.formUnion(called)
+            } else {
+                counts.append((type, Set(called)))
+            }
+        }
+        let most = counts.map(\.functions.count).max() ?? 0
+        return counts.first { $0.functions.count == most }?.type ?? Sharing.none.providerType
+    }
+
+    /// The type of a program, in the words of section names, if a program of the type can be loaded with nothing to attach to.
+    private static func providerType(like program: Function) -> String? {
+        let kind = kind(of: program)
+        // The words behind the slash are part of the type.
+        if ["cgroup", "cgroup_skb"].contains(kind) { return String(program.sectionName.drop { $0 == "?" }) }
+        let plain = kind.hasSuffix(".s") ? String(kind.dropLast(2)) : kind
+        return unboundKinds.contains(plain) ? kind : nil
+    }
+
+    /// Of the types that may export (`prog_type_is_admitted()` in `kernel/bpf/prog_call.c`), all but those with a target by BTF id.
+    private static let unboundKinds: Set<String> = [
+        "socket", "kprobe", "kretprobe", "uprobe", "uretprobe", "tracepoint", "tp", "raw_tracepoint", "raw_tp", "perf_event",
+        "tc", "classifier", "action", "xdp",
+    ]
 }

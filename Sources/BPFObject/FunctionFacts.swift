@@ -22,10 +22,6 @@ public struct FunctionFacts: Hashable, Sendable {
     public var imports: [String] = []
     /// What it does with its context.
     public var context: ContextUse = []
-    /// Whether it uses `BPF_LD_[ABS|IND]`.
-    public var loadsPacketData = false
-    /// Whether it jumps to an address in a register.
-    public var jumpsIndirectly = false
 }
 
 /// Reads facts about functions; made once per object.
@@ -72,9 +68,6 @@ public struct FunctionInspector {
             } else if instruction.isCall, instruction.source == 0 {
                 helpers.insert(instruction.immediate)
             }
-            // BPF_LD with BPF_ABS (0x20) or BPF_IND (0x40); BPF_JMP | BPF_JA | BPF_X
-            if instruction.opcode & 7 == 0, [0x20, 0x40].contains(instruction.opcode & 0xe0) { facts.loadsPacketData = true }
-            if instruction.opcode == 0x0d { facts.jumpsIndirectly = true }
         }
         facts.helpers = helpers.sorted()
         for call in calls[index] ?? [] {

@@ -8,6 +8,7 @@ import Testing
 @Suite struct ImportAdviceTests {
     private let facts: [String: FunctionFacts]
     private let reasons: [String: [ImportAdvice.Reason]]
+    private let conditions: [String: [ImportAdvice.Reason]]
 
     init() throws {
         let object = try Object(bytes: Fixture.bytes("facts"), name: "facts.bpf.o")
@@ -17,6 +18,8 @@ import Testing
         facts = Dictionary(uniqueKeysWithValues: zip(object.functions.map(\.name), all))
         reasons = Dictionary(
             uniqueKeysWithValues: object.functions.indices.map { (object.functions[$0].name, advice.reasons(against: $0)) })
+        conditions = Dictionary(
+            uniqueKeysWithValues: object.functions.indices.map { (object.functions[$0].name, advice.conditions(of: $0)) })
     }
 
     @Test func theStackIsTheLowestAddressUsed() throws {
@@ -50,31 +53,72 @@ import Testing
         #expect(words.hasPrefix("needs ") && words.hasSuffix(" bytes of stack with what it calls, of at most 512"))
     }
 
-    @Test func reasonsNameWhatStandsInTheWay() {
+    @Test func whatOnlySomeProgramsHaveIsNoObstacle() {
+        #expect(reasons["uses_locked"] == [] && conditions["uses_locked"] == [])
+        #expect(reasons["length"] == [])
         #expect(
-            reasons["uses_locked"]?.map(\.words) == ["uses the map `locked`, whose values have fields that the kernel manages"])
-        #expect(reasons["length"]?.map(\.words) == ["takes a context as argument 1: `struct __sk_buff *`"])
-        #expect(reasons["marks"] == [], "a program is no export")
+            conditions["length"]?.map(\.words) == [
+                "takes a context of socket_filter, sched_cls, sched_act, cgroup_skb programs as argument 1: `struct __sk_buff *`"
+            ])
+        #expect(conditions["marks"] == [], "a program is no export")
+    }
+
+    @Test func whatStandsInTheWayIsToldInTheKernelsWords() throws {
+        let own = try Advised("steps_own")
+        #expect(try own.reasons("makes_tail_calls").map(\.words) == ["makes tail calls"])
+        #expect(try own.reasons("uses_programs").map(\.words) == ["uses the program array `jumps`, which belongs to one program"])
+        #expect(try own.reasons("uses_storage").map(\.words) == ["uses the cgroup storage of the program that runs"])
+        #expect(try own.reasons("loads_packet").map(\.words) == ["loads packet data by BPF_LD_[ABS|IND]"])
+        let throwing = "may throw an exception, which its caller does not expect"
+        #expect(try own.reasons("throws_below") == [ImportAdvice.Reason(function: "throws", words: throwing)])
+        #expect(
+            try own.reasons("takes_anything").map(\.words) == [
+                "takes neither a scalar nor a pointer to memory of fixed size as argument 1: `const void *`"
+            ])
     }
 
     @Test func whatDependsOnTheProgramIsFoundBelow() throws {
-        let object = try Object(bytes: Fixture.bytes("dependent"), name: "dependent.bpf.o")
-        let advice = ImportAdvice(object, facts: object.functions.indices.map(FunctionInspector(object).facts(of:)))
-        func reasons(_ name: String) throws -> [ImportAdvice.Reason] {
-            advice.reasons(against: try #require(object.functions.firstIndex { $0.name == name }))
+        let dependent = try Advised("dependent")
+        // A helper that all may call, a callback, a variable of the kernel: the verifier says no more than it would say anyway.
+        for name in ["depends_below", "passes_callback", "reads_kernel_variable", "calls_helper"] {
+            #expect(try dependent.reasons(name).isEmpty && dependent.conditions(name).isEmpty, "\(name)")
         }
-        let depends = "calls the helper get_current_task, whose use depends on the program"
-        #expect(try reasons("depends_below") == [ImportAdvice.Reason(function: "helper_below", words: depends)])
         #expect(
-            try reasons("passes_callback").map(\.words) == [
-                "calls the helper loop, whose use depends on the program", "passes the callback `each`",
+            try dependent.conditions("calls_kfunc").map(\.words) == [
+                "calls the kernel function `bpf_rcu_read_lock`, which not all types of programs may",
+                "calls the kernel function `bpf_rcu_read_unlock`, which not all types of programs may",
             ])
+        let refused = try Advised("steps_refused")
         #expect(
-            try reasons("calls_kfunc").map(\.words) == [
-                "calls the kernel function `bpf_rcu_read_lock`", "calls the kernel function `bpf_rcu_read_unlock`",
+            try refused.conditions("peek") == [
+                ImportAdvice.Reason(function: "peek", words: "calls the helper probe_read, which not all types of programs may")
             ])
-        #expect(try reasons("tail_calls").map(\.words).last == "tail-calls")
-        #expect(try reasons("loads_packet").map(\.words).last == "loads packet data by BPF_LD_[ABS|IND]")
-        #expect(try reasons("reads_kernel_variable").map(\.words).last == "uses the kernel variable `bpf_prog_active`")
     }
+
+    @Test func contextsOfNamedTypesAreForAllPrograms() throws {
+        let contexts = try Advised("steps_contexts")
+        #expect(try contexts.reasons("bpf_subprog").isEmpty)
+        #expect(
+            try contexts.conditions("bpf_subprog").map(\.words) == [
+                "takes the context of kprobe programs as argument 2, other programs pass NULL",
+                "takes the context of tracepoint programs as argument 3, other programs pass NULL",
+                "takes the context of sched_cls programs as argument 4, other programs pass NULL",
+            ])
+    }
+}
+
+/// The functions of a fixture with what is told of them.
+private struct Advised {
+    let object: Object
+    let advice: ImportAdvice
+
+    init(_ fixture: String) throws {
+        object = try Object(bytes: Fixture.bytes(fixture), name: "\(fixture).bpf.o")
+        advice = ImportAdvice(object, facts: object.functions.indices.map(FunctionInspector(object).facts(of:)))
+    }
+
+    func reasons(_ name: String) throws -> [ImportAdvice.Reason] { advice.reasons(against: try index(name)) }
+    func conditions(_ name: String) throws -> [ImportAdvice.Reason] { advice.conditions(of: try index(name)) }
+
+    private func index(_ name: String) throws -> Int { try #require(object.functions.firstIndex { $0.name == name }) }
 }

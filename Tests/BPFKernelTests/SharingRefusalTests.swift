@@ -8,32 +8,73 @@ import Testing
 
 /// What becomes of a plan when the kernel refuses one of its programs; the logs are what the patched kernel says.
 @Suite struct SharingRefusalTests {
-    @Test func aFunctionThatCannotBeImportedIsCopied() throws {
-        let reason = "cannot import thread() from prog 7 (steps_refused): it calls helper bpf_get_current_task#35"
-        let next = try #require(try replanned("steps_refused", "on_rename", log: ["0: (85) call thread", reason]))
-        #expect(next.sharing.functions.map(\.name) == ["record", "peek", "first_byte"])
-        #expect(next.sharing.copies.first { $0.name == "thread" }?.reason == .refused([reason]))
-    }
-
-    @Test func aProgramWhoseCallIsRefusedGetsCopies() throws {
-        let log = ["Caller passes invalid args into first_byte() of prog 7 (steps_refused)"]
-        let next = try #require(try replanned("steps_refused", "on_frame", log: log))
-        #expect(next.sharing.importers == ["on_rename", "on_switch"])
-        #expect(next.sharing.functions.count == 4)
-    }
-
-    @Test func theProviderIsLeftWithoutTheFunctionThatWasVerifiedLast() throws {
+    @Test func aFunctionThatAProgramCannotImportIsCopiedIntoIt() throws {
         let log = [
+            "Validating checksum() func#1...", "program of this type cannot use helper bpf_csum_diff#28",
+            "cannot import checksum() from prog 7 (steps_refused): it is not valid in programs of this kind",
+            "Change what the last lines above object to, or compile the function into this program.",
+        ]
+        let next = try #require(try replanned("steps_refused", "on_rename", log: log))
+        #expect(next.sharing.functions.map(\.name) == ["record", "first_byte", "checksum", "peek"])
+        let copy = try #require(next.sharing.copies.first { $0.name == "checksum" })
+        #expect(copy.programs == ["on_rename"])
+        #expect(
+            copy.reason == .refused([
+                "program of this type cannot use helper bpf_csum_diff#28",
+                "cannot import checksum() from prog 7 (steps_refused): it is not valid in programs of this kind",
+            ]))
+    }
+
+    @Test func programsOfOneKindAreRefusedTheSame() throws {
+        let log = ["cannot import bpf_subprog() from prog 7 (steps_contexts): it is not valid in programs of this kind"]
+        let next = try #require(try replanned("steps_contexts", "on_rename", log: log))
+        #expect(next.sharing.functions.first { $0.name == "bpf_subprog" }?.programs == ["on_switch", "on_queue"])
+        // Two kprobes, on whatever they are, are of one kind.
+        let other = ["cannot import has_task() from prog 7 (steps_contexts): it is not valid in programs of this kind"]
+        let none = try #require(try replanned("steps_contexts", "on_exit", log: other))
+        #expect(none.sharing.functions.map(\.name) == ["bpf_subprog"])
+    }
+
+    @Test func theFunctionWhoseCallIsRefusedIsCopied() throws {
+        let log = ["R1 is scalar", "Caller passes invalid args into first_byte() of prog 7 (steps_refused)"]
+        let next = try #require(try replanned("steps_refused", "on_frame", log: log))
+        #expect(next.sharing.functions.first { $0.name == "record" }?.programs.contains("on_frame") == true)
+        #expect(!next.sharing.functions.contains { $0.name == "first_byte" }, "only one program is left that calls it")
+    }
+
+    @Test func programsOfATypeThatCannotImportAreLeftOut() throws {
+        let log = ["cannot import from prog 7 (steps): programs of this type neither export nor import functions"]
+        let next = try #require(try replanned("steps_contexts", "on_rename", log: log))
+        #expect(next.sharing.importers == ["on_switch", "on_queue"])
+    }
+
+    @Test func aProgramThatIsRefusedForItselfHasCopies() throws {
+        let next = try #require(try replanned("steps_refused", "on_frame", log: ["R1 invalid mem access 'scalar'"]))
+        #expect(next.sharing.importers == ["on_rename", "on_switch", "on_queue"])
+    }
+
+    @Test func aFunctionThatIsNotValidInAnyProviderIsLeftOut() throws {
+        let peek = [
             "Validating record() func#1...", "Func#1 is safe for any args that match its prototype",
             "Validating peek() func#3...", "program of this type cannot use helper bpf_probe_read#4",
         ]
-        let next = try #require(try replanned("steps_refused", "steps_refused", log: log))
-        #expect(next.sharing.functions.map(\.name) == ["record", "thread", "first_byte"])
+        var plan = try plan("steps_refused")
+        #expect(plan.sharing.providerType == "tc")
+        func refuse(_ log: [String]) throws { plan = try #require(plan.replanned(after: error("steps_refused", log: log))) }
+        // Another type is tried with everything in it.
+        try refuse(peek)
+        #expect(plan.sharing.providerType == "kprobe" && plan.sharing.functions.count == 4)
+        try refuse(["Validating checksum() func#2...", "no"])
+        #expect(plan.sharing.providerType == "xdp" && plan.sharing.functions.count == 4)
+        try refuse(peek)
+        #expect(plan.sharing.providerType == "xdp")
+        #expect(plan.sharing.functions.map(\.name) == ["record", "first_byte", "checksum"])
+        #expect(plan.sharing.copies.first { $0.name == "peek" }?.programs == ["on_rename", "on_switch", "on_queue"])
     }
 
-    @Test func whatIsSharedLeavesWithAFunctionThatItCalls() throws {
+    @Test func aProviderInWhichACommonFunctionIsNotValidIsOfAnotherType() throws {
         let next = try #require(try replanned("steps", "steps", log: ["Validating record() func#1...", "no"]))
-        #expect(!next.isShared)
+        #expect(next.sharing.providerType == "xdp" && next.sharing.functions.count == 4)
     }
 
     @Test(arguments: [[], ["too many subprograms"]])

@@ -7,15 +7,43 @@ import Testing
 @Suite struct SharingTests {
     @Test func whatTwoProgramsCallIsSharedByThoseThatCallIt() throws {
         let sharing = try plan("steps").sharing
-        #expect(sharing.functions.map(\.name) == ["record", "record_twice"])
-        #expect(sharing.functions[0].programs == ["on_rename", "on_switch", "on_frame", "on_queue", "on_arrival"])
+        #expect(sharing.functions.map(\.name) == ["record", "record_twice", "length", "record_often"])
+        #expect(sharing.functions[0].programs == ["on_rename", "on_switch", "on_queue", "on_arrival"])
         #expect(sharing.functions[1].programs == ["on_frame", "on_queue"])
+        // A context is no obstacle, nor is a callback.
+        #expect(sharing.functions[2].programs == ["on_queue", "on_arrival"])
+        #expect(sharing.functions[3].programs == ["on_frame", "on_queue"])
     }
 
     @Test func theFirstStepExportsWhatIsShared() throws {
         let entry = try #require(try plan("steps").syntheticEntry)
+        // Of the type whose programs call them all.
         #expect(
-            entry == SyntheticEntry(name: "steps", sectionName: "socket", functions: ["record", "record_twice"]))
+            entry == SyntheticEntry(
+                name: "steps", sectionName: "tc/steps", type: "tc",
+                functions: ["record", "record_twice", "length", "record_often"]))
+    }
+
+    @Test func theProviderIsOfTheTypeThatCallsMost() throws {
+        #expect(try plan("steps", only: ["on_rename", "on_frame"]).syntheticEntry?.type == "kprobe")
+        // The words behind the slash say which kind of cgroup program it is.
+        #expect(try plan("steps_own").syntheticEntry?.type == "cgroup_skb/ingress")
+        // One that may sleep is as good as another.
+        #expect(try plan("steps", only: ["on_user", "on_rename"]).syntheticEntry?.type == "kprobe")
+    }
+
+    @Test func aTypeInWhichAFunctionIsNotValidIsLeftToOthers() throws {
+        let plan = try plan("steps").refusing { $0.providers["tc"] = ["record_twice": ["no"], "record_often": ["no"]] }
+        #expect(plan.syntheticEntry?.type == "xdp")
+        #expect(plan.sharing.functions.count == 4)
+        // When every type has one, the best loses it.
+        let last = plan.refusing { refusals in
+            for type in ["kprobe", "tracepoint", "cgroup_skb/ingress"] { refusals.providers[type] = ["record": ["no"]] }
+            refusals.providers["xdp"] = ["record": ["no"], "record_twice": ["no"]]
+        }
+        #expect(last.syntheticEntry?.type == "tc")
+        #expect(last.sharing.functions.map(\.name) == ["record", "length"])
+        #expect(last.sharing.copies.first { $0.name == "record_twice" }?.reason == .refused(["no"]))
     }
 
     @Test func theProvidersSectionIsLikeNoneOfTheObject() throws {
@@ -29,11 +57,33 @@ import Testing
         let reasons = Dictionary(uniqueKeysWithValues: copies.map { ($0.name, $0.reason) })
         #expect(
             reasons == [
-                "clamp": .isHidden, "visit": .isStatic, "record_packet": .isStatic, "weight_of": .oneProgram,
-                "length": .obstacle(.context(parameter: 1, type: "struct __sk_buff *"), in: "length"),
-                "record_often": .obstacle(.passesCallback, in: "record_often"),
+                "clamp": .isHidden, "record_packet": .isStatic, "weight_of": .oneProgram,
             ])
-        #expect(copies.first { $0.name == "length" }?.programs == ["on_queue", "on_arrival"])
+        #expect(copies.first { $0.name == "clamp" }?.programs == ["on_switch", "on_queue"])
+    }
+
+    @Test func whatNoProgramCanDoForAnotherIsCopied() throws {
+        let running = try plan("steps_own").sharing
+        #expect(running.functions.map(\.name) == ["record"])
+        #expect(
+            reasons(running) == [
+                "uses_storage": .obstacle(.cgroupStorage, in: "uses_storage"),
+                "throws": .obstacle(.throwsException, in: "throws"), "below": .isStatic,
+                "throws_below": .obstacle(.throwsException, in: "throws"),
+            ])
+        let others = try plan("steps_own", only: ["first", "second"]).sharing
+        #expect(others.functions.isEmpty)
+        #expect(
+            reasons(others) == [
+                "makes_tail_calls": .obstacle(.tailCalls, in: "makes_tail_calls"),
+                "uses_programs": .obstacle(.programArray(map: "jumps"), in: "uses_programs"),
+                "loads_packet": .obstacle(.loadsPacketData, in: "loads_packet"),
+                "takes_anything": .obstacle(.parameter(1, type: "const void *"), in: "takes_anything"),
+            ])
+    }
+
+    private func reasons(_ sharing: Sharing) -> [String: Sharing.Reason] {
+        Dictionary(uniqueKeysWithValues: sharing.copies.map { ($0.name, $0.reason) })
     }
 
     @Test func callsInProgramsAndInTheirCopiesBecomeImportsAndThoseInTheProviderStay() throws {
@@ -43,7 +93,7 @@ import Testing
             plan.fixups.compactMap { fixup in
                 functions.first { $0.section == fixup.section && $0.instructions.contains(fixup.instruction) }?.name
             })
-        #expect(changed == ["on_rename", "on_switch", "on_frame", "on_queue", "visit", "record_packet"])
+        #expect(changed == ["on_rename", "on_switch", "on_frame", "on_queue", "on_arrival", "record_packet"])
         for fixup in plan.fixups {
             #expect(fixup.before.source == Instruction.pseudoCall)
             #expect(fixup.after.source == Instruction.pseudoProgramCall && fixup.after.offset == 0)
@@ -121,13 +171,18 @@ import Testing
     }
 
     @Test func aProgramThatCannotImportKeepsAllItsCode() throws {
-        let plan = try plan("steps", only: ["on_user", "on_frame", "on_queue"])
-        #expect(plan.sharing.functions.map(\.name) == ["record", "record_twice"])
+        let plan = try plan("steps", only: ["on_user", "on_frame", "on_queue"]).refusing { $0.programs["on_user"] = ["no"] }
+        #expect(plan.sharing.functions.map(\.name) == ["record", "record_twice", "record_often"])
         #expect(plan.sharing.functions.allSatisfy { !$0.programs.contains("on_user") })
         let copy = try #require(plan.sharing.copies.first { $0.name == "record_twice" })
         #expect(copy.programs == ["on_user"])
-        #expect(copy.reason == .program("on_user", .sleepable))
+        #expect(copy.reason == .program("on_user", .refused(["no"])))
         #expect(!plan.fixups.contains { $0.sectionName == "?uprobe.s" })
+    }
+
+    @Test func aProgramThatMaySleepImportsLikeOthers() throws {
+        let plan = try plan("steps", only: ["on_user", "on_frame", "on_queue"])
+        #expect(plan.sharing.functions.first { $0.name == "record_twice" }?.programs == ["on_frame", "on_queue", "on_user"])
     }
 
     @Test func aProgramThatDoesNotExistIsAnError() throws {
@@ -170,24 +225,40 @@ import Testing
     // MARK: After a refusal
 
     @Test func aFunctionThatTheKernelRefusedIsCopied() throws {
-        let plan = try plan("steps").refusing(functions: ["record_twice"], program: nil, words: ["no"])
-        #expect(plan.sharing.functions.map(\.name) == ["record"])
+        let plan = try plan("steps").refusing { $0.functions["record_twice"] = ["no"] }
+        #expect(plan.sharing.functions.map(\.name) == ["record", "length", "record_often"])
         #expect(plan.sharing.copies.first { $0.name == "record_twice" }?.reason == .refused(["no"]))
         // Its copies import what is still shared.
-        let copy = try #require(plan.object.functions.first { $0.name == "record_twice" })
-        #expect(plan.fixups.filter { $0.section == copy.section && copy.instructions.contains($0.instruction) }.count == 2)
+        #expect(try fixups(plan, in: "record_twice") == 2)
+    }
+
+    @Test func aFunctionThatOneProgramCannotImportIsSharedByTheOthers() throws {
+        let plan = try plan("steps").refusing { $0.imports["on_rename"] = ["record": ["no"]] }
+        let record = try #require(plan.sharing.functions.first { $0.name == "record" })
+        #expect(record.programs == ["on_switch", "on_queue", "on_arrival"])
+        #expect(plan.sharing.copies.first { $0.name == "record" }?.programs == ["on_rename"])
+        #expect(plan.sharing.copies.first { $0.name == "record" }?.reason == .refused(["no"]))
+    }
+
+    @Test func aCallIsNoImportForAnyProgramThatHasTheCode() throws {
+        let plan = try plan("steps").refusing { $0.imports["on_arrival"] = ["record": ["no"]] }
+        #expect(plan.sharing.functions.first { $0.name == "record" }?.programs == ["on_rename", "on_switch"])
+        let copies = plan.sharing.copies.filter { $0.name == "record" }
+        #expect(copies.map(\.programs) == [["on_arrival"], ["on_queue"]])
+        #expect(copies.map(\.reason) == [.refused(["no"]), .calledBelow("record_packet")])
+        #expect(try fixups(plan, in: "record_packet") == 0)
     }
 
     @Test func aProgramThatTheKernelRefusedHasCopies() throws {
-        let plan = try plan("steps").refusing(functions: [], program: "on_frame", words: ["no"])
-        #expect(plan.sharing.functions.map(\.name) == ["record"])
+        let plan = try plan("steps").refusing { $0.programs["on_frame"] = ["no"] }
+        #expect(plan.sharing.functions.map(\.name) == ["record", "length"])
         #expect(!plan.sharing.importers.contains("on_frame"))
         #expect(plan.sharing.copies.first { $0.name == "record" }?.reason == .program("on_frame", .refused(["no"])))
     }
 
     @Test func everyProgramThatCannotImportHasItsReason() throws {
-        let plan = try plan("steps").refusing(functions: [], program: "on_frame", words: ["no"])
-            .refusing(functions: [], program: "on_queue", words: ["not this one"])
+        let plan = try plan("steps").refusing { $0.programs["on_frame"] = ["no"] }
+            .refusing { $0.programs["on_queue"] = ["not this one"] }
         let copies = plan.sharing.copies.filter { $0.name == "record" }
         #expect(copies.map(\.programs) == [["on_frame"], ["on_queue"], ["on_arrival"]])
         #expect(
@@ -199,11 +270,19 @@ import Testing
     }
 
     @Test func whenAllIsRefusedTheObjectIsAsItWas() throws {
-        let plan = try plan("steps").refusing(functions: ["record", "record_twice"], program: nil, words: [])
+        let plan = try plan("steps").refusing { refusals in
+            for function in ["record", "record_twice", "length", "record_often"] { refusals.functions[function] = [] }
+        }
         #expect(try plan.rewrittenObject() == plan.object.bytes)
     }
 
     // MARK: -
+
+    /// How many calls of a function of the object become imports.
+    private func fixups(_ plan: LinkPlan, in name: String) throws -> Int {
+        let function = try #require(plan.object.functions.first { $0.name == name })
+        return plan.fixups.filter { $0.section == function.section && function.instructions.contains($0.instruction) }.count
+    }
 
     private func plan(
         _ fixture: String, only: [String] = [], except: [String] = [], libraries: [ProviderSnapshot] = []

@@ -55,7 +55,7 @@ __hidden __global int clamp(int value)
 	return value < 0 ? 0 : value;
 }
 
-/* A context is of one type. */
+/* Shared by the programs that have such a context. */
 __global int length(struct __sk_buff *skb)
 {
 	return skb->len;
@@ -66,6 +66,7 @@ __kept long visit(__u32 index, void *ctx)
 	return record(*(int *)ctx, 1) > 1;
 }
 
+/* Shared with its callback. */
 __global int record_often(int place)
 {
 	return bpf_loop(2, visit, &place, 0);
@@ -115,7 +116,7 @@ int on_arrival(struct __sk_buff *skb)
 	return 1;
 }
 
-/* Loaded when it is asked for; it cannot import. */
+/* Loaded when it is asked for: of a kind that may sleep. */
 SEC("?uprobe.s")
 int on_user(struct pt_regs *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-/* Sharing that only the kernel can refuse; what is left is shared. */
+/* Sharing that only the kernel can refuse, for one program or for all; what is left is shared. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -12,6 +12,8 @@ struct header {
 };
 
 long total;
+/* 0 when the kernel verifies: what it guards is dead code. */
+const volatile int never;
 
 __global int record(int weight)
 {
@@ -19,13 +21,20 @@ __global int record(int weight)
 	return weight;
 }
 
-/* Calls a helper that any program may call, but not for others. */
-__global int thread(int mask)
+__global int first_byte(const struct header *header)
 {
-	return (bpf_get_current_task() & mask) != 0;
+	return header ? header->address[0] : 0;
 }
 
-/* Calls a helper that only tracing programs may call, which the provider is none of. */
+/* Calls a helper that networking programs have only. */
+__global int checksum(int value)
+{
+	unsigned int words = value;
+
+	return bpf_csum_diff(0, 0, &words, sizeof(words), 0) != 0;
+}
+
+/* Calls a helper that tracing programs have only. */
 __global long peek(unsigned long address)
 {
 	long value = 0;
@@ -34,41 +43,38 @@ __global long peek(unsigned long address)
 	return value;
 }
 
-__global int first_byte(const struct header *header)
-{
-	return header ? header->address[0] : 0;
-}
-
+/* A program that never calls `checksum` need not be one that could: but an import of it has to be valid. */
 SEC("kprobe/__set_task_comm")
 int on_rename(struct pt_regs *ctx)
 {
-	struct header header = {};
-
-	if (first_byte(&header) > 1)
-		return peek(0);
-	return record(thread(1) + 1);
+	if (never)
+		return checksum(3);
+	return record(1) + peek(0);
 }
 
 SEC("tracepoint/sched/sched_switch")
 int on_switch(void *ctx)
 {
-	struct header header = {};
-
-	if (first_byte(&header) > 1)
-		return peek(0);
-	return record(thread(1) + 1);
+	return record(1) + peek(0);
 }
 
-/* Passes a part of the packet, which an import cannot take. */
 SEC("xdp")
 int on_frame(struct xdp_md *ctx)
 {
-	struct header *header = (void *)(long)ctx->data;
+	struct header header = {};
 
-	if ((void *)(header + 1) > (void *)(long)ctx->data_end)
-		return XDP_PASS;
 	record(1);
-	return first_byte(header) == 255 ? XDP_DROP : XDP_PASS;
+	return checksum(5) && !first_byte(&header) ? XDP_PASS : XDP_DROP;
+}
+
+SEC("tc")
+int on_queue(struct __sk_buff *skb)
+{
+	struct header header = {};
+
+	if (never)
+		return peek(0);
+	return record(checksum(5)) + first_byte(&header);
 }
 
 char LICENSE[] SEC("license") = "GPL";

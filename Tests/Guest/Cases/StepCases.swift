@@ -39,10 +39,45 @@ let stepCases: [Case] = [
             "programs in the order of steps")
         var names = ImportNames()
         let imports = try names.imports(of: try loaded.program("on_queue").info)
-        try expectEqual(Set(imports.map { $0.function ?? "" }), ["record", "record_twice"], "imports of on_queue")
+        try expectEqual(
+            Set(imports.map { $0.function ?? "" }), ["record", "record_twice", "length", "record_often"], "imports of on_queue")
         try expectEqual(Set(imports.map(\.providerName)), ["steps"], "their provider")
-        try expectEqual(try loaded.program("on_arrival").info.imports.count, 1, "imports of on_arrival")
-        try expectEqual(try loaded.program("steps").info.exports.count, 2, "exports of what is shared")
+        try expectEqual(try loaded.program("on_arrival").info.imports.count, 2, "imports of on_arrival")
+        try expectEqual(try loaded.program("steps").info.exports.count, 4, "exports of what is shared")
+    },
+    Case("steps.each_kind_of_program_is_verified_for_once") {
+        let loaded = try loadShared("steps")
+        let provider = try loaded.program("steps").info
+        let record = try require(loaded.plan.sharing.functions.first { $0.name == "record" }, "record is not shared").export.typeID
+        let environments = provider.environments.filter { provider.exports[$0.export].typeID == record.value }
+        try expectEqual(
+            environments.map { "\($0.type)" }.filter { $0 != "sched_cls" }, ["kprobe", "tracepoint", "cgroup_skb"],
+            "kinds of importers of record that the provider is none of")
+        try expect(environments.allSatisfy { $0.error == 0 && $0.ownCodeLength == 0 }, "one image: \(environments)")
+        try expect(provider.exportsSize > 0, "bytes kept for importers")
+        var names = ImportNames()
+        let imports = try names.imports(of: try loaded.program("on_frame").info)
+        let environment = try require(imports.first { $0.function == "record_twice" }?.environment, "environment of on_frame's import")
+        try expectEqual("\(environment.type)", "xdp", "what the import of on_frame was verified for")
+    },
+    Case("steps.contexts_of_three_types_in_one_function") {
+        var options = LoadOptions()
+        options.attach = [.section]
+        let loaded = try loadShared("steps_contexts", except: ["on_queue"], options: options)
+        try expectEqual(loaded.plan.sharing.functions.map(\.name), ["bpf_subprog", "has_task"], "shared functions")
+        try expectEqual(loaded.plan.sharing.providerType, "kprobe", "type of the provider")
+        try renameTask()
+        let counts = try loaded.map("bss")
+        try poll("both programs count in the one function") {
+            try element(ofMap: counts) > 0 && element(ofMap: counts, offset: 8) > 0
+        }
+        try expectEqual(try symbols("bpf_subprog"), 1, "images of the function")
+    },
+    Case("steps.what_no_program_can_do_for_another_is_copied") {
+        let loaded = try loadShared("steps_own")
+        try expectEqual(loaded.plan.sharing.functions.map(\.name), ["record"], "shared functions")
+        try expectEqual(try symbols("record"), 1, "images of what is shared")
+        try expectEqual(try symbols("uses_storage"), 2, "copies of what is not")
     },
     Case("steps.probes_of_user_functions") {
         var options = LoadOptions()
@@ -71,15 +106,15 @@ let stepCases: [Case] = [
         let before = Census.take()
         let loaded = try loadShared("steps_refused")
         let sharing = loaded.plan.sharing
-        try expectEqual(sharing.functions.map(\.name), ["record", "first_byte"], "shared functions")
-        try expectEqual(sharing.importers, ["on_rename", "on_switch"], "programs that import")
-        try expectRefused("thread", sharing, "it calls helper bpf_get_current_task#35")
-        try expectRefused("peek", sharing, "bpf_probe_read")
-        guard case .program("on_frame", .refused(let words))? = sharing.copies.first(where: { $0.name == "first_byte" })?.reason
-        else { throw Failure("first_byte is copied into on_frame for another reason: \(sharing.copies)") }
-        try expect(words.contains { $0.contains("first_byte() of prog") }, "the kernel's words on on_frame: \(words)")
-        try expectEqual(try loaded.run("on_frame"), 2, "result of the program with copies")
-        try expectEqual(try element(ofMap: try loaded.map("bss")), 1, "counted by the copy in the common data")
+        try expectEqual(sharing.functions.map(\.name), ["record", "first_byte", "checksum"], "shared functions")
+        try expectEqual(sharing.importers, ["on_rename", "on_switch", "on_frame", "on_queue"], "programs that import")
+        // Valid in no type that could have all.
+        try expectRefused("peek", sharing, by: ["on_rename", "on_switch", "on_queue"], "bpf_probe_read")
+        // Valid in the programs of one type and not in those of another.
+        try expectRefused("checksum", sharing, by: ["on_rename"], "bpf_csum_diff")
+        try expectRefused("checksum", sharing, by: ["on_rename"], "it is not valid in programs of this kind")
+        try expectEqual(try loaded.run("on_queue"), 1, "result of a program that shares")
+        try expectEqual(try element(ofMap: try loaded.map("bss")), 1, "counted in the common data")
         try poll("nothing is left of the attempts before") {
             let now = Census.take()
             return now.programs.count == before.programs.count + loaded.programs.count
@@ -165,16 +200,18 @@ private func loadShared(
 private func expectImports(_ loaded: LoadedObject, of function: String, by programs: [String]) throws {
     let provider = try require(loaded.programs.first(where: \.isSynthetic), "no provider").info
     let export = try require(loaded.plan.sharing.functions.first { $0.name == function }, "\(function) is not shared").export
-    let record = ProgramInfo.Import(programID: provider.id, typeID: export.typeID.value)
     for program in programs {
-        try expect(try loaded.program(program).info.imports.contains(record), "\(program) does not import \(function)")
+        let imports = try loaded.program(program).info.imports(export.typeID.value, from: provider.id)
+        try expect(imports, "\(program) does not import \(function)")
     }
 }
 
-private func expectRefused(_ function: String, _ sharing: Sharing, _ words: String) throws {
-    guard case .refused(let lines)? = sharing.copies.first(where: { $0.name == function })?.reason else {
+private func expectRefused(_ function: String, _ sharing: Sharing, by programs: [String], _ words: String) throws {
+    let copy = sharing.copies.first { $0.name == function }
+    guard case .refused(let lines)? = copy?.reason else {
         throw Failure("\(function) is not copied, or for another reason: \(sharing.copies)")
     }
+    try expectEqual(copy?.programs, programs, "programs that have a copy of \(function)")
     try expect(lines.contains { $0.contains(words) }, "the kernel's words on \(function): \(lines)")
 }
 
