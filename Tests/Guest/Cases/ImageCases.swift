@@ -124,8 +124,11 @@ let imageCases: [Case] = [
             info.export_rec_size = size
             try expectEqual(infoResult(provider.number, &info), -EINVAL, "info with export_rec_size \(size)")
             info = bpflink_prog_info()
-            info.import_rec_size = size == 8 ? 4 : size
+            info.import_rec_size = size == 12 ? 16 : size
             try expectEqual(infoResult(provider.number, &info), -EINVAL, "info with import_rec_size \(info.import_rec_size)")
+            info = bpflink_prog_info()
+            info.environment_rec_size = size
+            try expectEqual(infoResult(provider.number, &info), -EINVAL, "info with environment_rec_size \(size)")
         }
         var info = bpflink_prog_info()
         info.nr_exports = 1
