@@ -13,7 +13,7 @@ let treeCases: [Case] = [
         let ids = try loadGraph()
         defer { try? unloadGraph() }
         try expectEqual(
-            try named(try Tool.run("tree"), ids).replacing(/[0-9]+(?= (insns|us|bytes))/, with: "#"),
+            try named(try Tool.run("tree").replacing(/[0-9]+(?= (insns|us|bytes))/, with: "#"), ids),
             """
             <sub>: socket_filter subprog
             │   pinned at \(pins)/sub
