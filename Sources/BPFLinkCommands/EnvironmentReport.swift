@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFKernel
-import BPFLinker
-import BPFObject
+import BPFLink
 import SystemPackage
 
 // How `list` and `tree` show the kinds of programs that exports were verified for.

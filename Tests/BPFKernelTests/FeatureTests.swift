@@ -20,7 +20,7 @@ extension RunningKernel {
                 let error = try kernelError { _ = try Loader.load(plan, providers: [], options: LoadOptions()) }
                 #expect(error.code == .feature)
                 #expect(error.message.hasPrefix("kernel lacks FD + name calls; boot one with"))
-                #expect(!(try mapNames().contains("counts")))
+                #expect(try noMap(named: "counts"))
             case .cannotTell(let error):
                 Issue.record("root cannot tell: \(error)")
             }

@@ -56,8 +56,7 @@ extension RunningKernel {
 
             #expect(!(try OpenProgram.all().contains { ["accepted", "rejected"].contains($0.info.name) }))
             // Maps are freed after a grace period.
-            for _ in 0..<100 where try mapNames().contains("refused_map") { usleep(10_000) }
-            #expect(!(try mapNames().contains("refused_map")))
+            #expect(try noMap(named: "refused_map"))
             #expect(try PinPath.entries(of: pins.path).isEmpty)
         }
 

@@ -40,8 +40,17 @@ struct ScratchPins: ~Copyable {
     }
 }
 
+/// Whether no map has this name, within two seconds: the kernel frees maps some time after their last user has gone.
+func noMap(named name: String) throws -> Bool {
+    for _ in 0..<200 {
+        if !(try mapNames().contains(name)) { return true }
+        usleep(10_000)
+    }
+    return false
+}
+
 /// The names of the maps in the kernel.
-func mapNames() throws -> [String] {
+private func mapNames() throws -> [String] {
     var names: [String] = []
     var id: UInt32 = 0
     while bpf_map_get_next_id(id, &id) == 0 {

@@ -121,9 +121,7 @@ private let importers: Set = [
 private func obstacle(to entry: EntryProgram) throws -> String? {
     let section = String(entry.sectionName.drop { $0 == "?" })
     let type = try require(SectionType(section: section), "type of \(section)").program.description
-    guard importers.contains(type) else { return "programs of this type neither export nor import functions" }
-    let isSleepable = section.split(separator: "/")[0].hasSuffix(".s")
-    return isSleepable ? "sleepable programs neither export nor import functions" : nil
+    return importers.contains(type) ? nil : "programs of this type neither export nor import functions"
 }
 
 /// Programs that run, attached where their sections say, when a task is renamed, sends a packet to itself and is scheduled.
