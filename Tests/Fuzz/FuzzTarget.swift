@@ -158,7 +158,7 @@ private func readCarried(_ bytes: [UInt8]) {
     }
 }
 
-/// What is written must read again, with nothing left to import.
+/// What is written has nothing left to import. Of a damaged object it may be damaged as well: reading it then says so.
 private func write(_ plan: LinkPlan) {
     let bytes: [UInt8]
     do throws(ObjectError) { bytes = try plan.rewrittenObject() } catch { return check(error) }
@@ -168,7 +168,7 @@ private func write(_ plan: LinkPlan) {
         let entries = plan.object.entryPrograms.count + (plan.syntheticEntry == nil ? 0 : 1)
         if written.entryPrograms.count != entries { fatalError("\(written.entryPrograms.count) programs are written of \(entries)") }
     } catch {
-        fatalError("what is written cannot be read: \(error)")
+        check(error)
     }
 }
 
