@@ -168,6 +168,31 @@ let exportRefusalCases: [Case] =
             program.attachProgram = plain.number
             _ = try withExtendedLifetime(plain) { try program.load() }
         },
+        // An extension would take for its context what may be NULL, in whatever program.
+        Case("exports.refuse.extension_of_a_function_with_a_named_context") {
+            for tag in ["ctx:kprobe", nil] {
+                var target = try RawProgram.typed("plain", type: BPF_PROG_TYPE_XDP)
+                target.instructions = [.set(1, 0), .call(1), .exit]
+                let types = try require(target.types, "types")
+                let registers = try types.pointer(to: try types.structure("pt_regs", members: ["a"]))
+                try target.add("answer", taking: [registers], [.set(0, 1), .exit])
+                if let tag { try types.tag(tag, function: target.functions[1].type, parameter: 0) }
+                let loaded = try target.load()
+                var program = try RawProgram.typed("ext", type: BPF_PROG_TYPE_EXT)
+                program.instructions = [.set(0, 2), .exit]
+                let own = try require(program.types, "types")
+                let parameter = try own.pointer(to: try own.structure("pt_regs", members: ["a"]))
+                program.functions = [(0, try own.function("answer", [parameter], returns: own.int))]
+                program.attachProgram = loaded.number
+                program.attachTypeID = target.functions[1].type
+                try withExtendedLifetime(loaded) {
+                    guard tag != nil else { return _ = try program.load() }
+                    try expectRefusal("Cannot extend a function that takes the context of a named program type") {
+                        _ = try program.load()
+                    }
+                }
+            }
+        },
         // Loaded against another program, then attached to the provider.
         Case("exports.refuse.extension_attached_later") {
             var plain = try RawProgram.typed("plain", type: BPF_PROG_TYPE_XDP)
