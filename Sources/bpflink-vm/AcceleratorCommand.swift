@@ -8,7 +8,7 @@ struct Accel: ParsableCommand {
         abstract: "Show who executes guests on this host: KVM, or QEMU's translator.",
         discussion: "Found out once by running a tiny guest, and remembered for this host and QEMU.")
 
-    @Option(help: "The kernel for the tiny guest: patched, stock, a file, or a name from `kernel list`.")
+    @Option(help: "The kernel for the tiny guest, named as `run` has it.")
     var kernel = "patched"
 
     @Option(help: "The guest agent, if it is not beside this program.")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import ArgumentParser
-import Glibc
 import VMRunner
 
 struct Kernel: ParsableCommand {
@@ -11,7 +10,7 @@ struct Kernel: ParsableCommand {
             A kernel is known by what it was built from: base, patches, requested configuration, tools. What was built \
             once is not built again, and a build after a small change compiles only what changed.
             """,
-        subcommands: [Build.self, List.self, Path.self])
+        subcommands: [Build.self, Exec.self, List.self, Path.self])
 }
 
 /// Which kernel.
@@ -19,16 +18,56 @@ struct KernelChoice: ParsableArguments {
     @Flag(help: "The kernel as released.")
     var stock = false
 
-    @Flag(help: "The kernel with the series applied (the default).")
+    @Flag(help: "The kernel with the whole series applied (the default).")
     var patched = false
+
+    @Option(help: ArgumentHelp("The kernel with the first patches of the series applied.", valueName: "n"))
+    var patches: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Its configuration: plain (the default); debug, with the kernel's checkers; selftests, as its BPF selftests ask.",
+            valueName: "name"),
+        transform: { word in
+            guard let configuration = KernelConfiguration(rawValue: word) else {
+                let known = KernelConfiguration.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("there is no configuration '\(word)'; known: \(known)")
+            }
+            return configuration
+        })
+    var config = KernelConfiguration.plain
 
     @Option(help: "A tarball or source tree of the kernel, in place of what Scripts/kernel-base gives.")
     var base: String?
 
-    var variant: KernelVariant { stock ? .stock : .patched }
+    var variant: KernelVariant {
+        KernelVariant(stock ? .none : patches.map { .first($0) } ?? .all, configuration: config)
+    }
 
     func validate() throws {
-        guard !(stock && patched) else { throw ValidationError("Choose one of --stock and --patched") }
+        guard [stock, patched, patches != nil].filter({ $0 }).count < 2 else {
+            throw ValidationError("Choose one of --stock, --patched and --patches")
+        }
+        guard patches ?? 1 > 0 else { throw ValidationError("--patches takes a positive number") }
+    }
+}
+
+/// What every command that builds takes.
+struct KernelBuildOptions: ParsableArguments {
+    @OptionGroup var choice: KernelChoice
+
+    @Option(help: "Compilers at a time (default: one per core).")
+    var jobs: Int?
+
+    @Flag(help: "Also keep the image with its debug information.")
+    var debugInfo = false
+
+    var build: KernelBuild {
+        var build = KernelBuild(variant: choice.variant)
+        build.base = choice.base
+        build.jobs = jobs
+        build.keepsDebugInformation = debugInfo
+        return build
     }
 }
 
@@ -36,30 +75,49 @@ extension Kernel {
     struct Build: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Build a kernel and print its image's path.")
 
-        @OptionGroup var choice: KernelChoice
-
-        @Option(help: "Compilers at a time (default: one per core).")
-        var jobs: Int?
-
-        @Flag(help: "Also keep the image with its debug information.")
-        var debugInfo = false
+        @OptionGroup var options: KernelBuildOptions
 
         func run() throws {
             try finish {
-                var build = KernelBuild(variant: choice.variant)
-                build.base = choice.base
-                build.jobs = jobs
-                build.keepsDebugInformation = debugInfo
                 let line = ProgressLine()
-                let kernel = try build.run(
-                    installation: try Installation(), cache: try Cache(),
-                    note: { words in
-                        line.clear()
-                        note(words)
-                    }, progress: { line.show($0) })
+                let kernel = try options.build.run(
+                    installation: try Installation(), cache: try Cache(), note: line.note, progress: line.show)
                 line.clear()
                 say(kernel.image)
                 return 0
+            }
+        }
+    }
+
+    struct Exec: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Run a command with the directories that a kernel was built in.",
+            discussion: """
+                For more to be made there: modules, headers, the kernel's own tests. The kernel is built first, if need \
+                be, and nobody else builds in these directories until the command ends. The command finds them in \
+                BPFLINK_KERNEL_SOURCE (the tree, with the patches) and BPFLINK_KERNEL_OBJECTS (make O=), the image in \
+                BPFLINK_KERNEL_IMAGE, and what make is to call for BTF in BPFLINK_KERNEL_PAHOLE (make PAHOLE=). Its \
+                exit code is returned.
+                """)
+
+        @OptionGroup var options: KernelBuildOptions
+
+        @Argument(parsing: .postTerminator, help: "The command and its arguments.")
+        var command: [String]
+
+        func validate() throws {
+            guard !command.isEmpty else { throw ValidationError("Give the command after --") }
+        }
+
+        func run() throws {
+            try finish {
+                let line = ProgressLine()
+                return try options.build.withTree(
+                    installation: try Installation(), cache: try Cache(), note: line.note, progress: line.show
+                ) { tree in
+                    line.clear()
+                    return try tree.run(command)
+                }
             }
         }
     }
@@ -70,7 +128,7 @@ extension Kernel {
         func run() throws {
             try finish {
                 for kernel in try KernelStore(cache: try Cache()).all() {
-                    say("\(kernel.id.prefix(12))  \(kernel.variant.rawValue)  \(kernel.release)  \(kernel.image)")
+                    say("\(kernel.id.prefix(12))  \(kernel.variant)  \(kernel.release)  \(kernel.image)")
                 }
                 return 0
             }
@@ -93,33 +151,5 @@ extension Kernel {
                 throw ExitCode(1)
             }
         }
-    }
-}
-
-/// How far a build is: one line that is rewritten on a terminal, elsewhere one line in a while.
-private final class ProgressLine {
-    private let onTerminal = isatty(STDERR_FILENO) == 1
-    private var lastShown: Duration?
-    private var isShown = false
-
-    func show(_ progress: BuildProgress) {
-        let interval = onTerminal ? Duration.milliseconds(200) : .seconds(60)
-        guard progress.elapsed >= (lastShown ?? .zero - interval) + interval else { return }
-        lastShown = progress.elapsed
-        let seconds = progress.elapsed.components.seconds
-        let time = seconds < 60 ? "\(seconds) s" : "\(seconds / 60) min \(seconds % 60) s"
-        let words = "  \(progress.compiled) files compiled, \(time)"
-        if onTerminal {
-            let line = String("\(words): \(progress.current)".prefix(100))
-            Glibc.write(STDERR_FILENO, "\r\u{1b}[K\(line)", line.utf8.count + 4)
-            isShown = true
-        } else {
-            note(words)
-        }
-    }
-
-    func clear() {
-        if isShown { Glibc.write(STDERR_FILENO, "\r\u{1b}[K", 4) }
-        isShown = false
     }
 }

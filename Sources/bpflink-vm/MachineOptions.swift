@@ -5,7 +5,11 @@ import VMRunner
 
 /// What every command that boots a machine takes.
 struct MachineOptions: ParsableArguments {
-    @Option(help: "The kernel: patched, stock, a file, or a name from `kernel list`.")
+    @Option(
+        help: """
+            The kernel: patched, stock or patched@N (the first N patches), also with +debug or +selftests after it; or a \
+            file, or a name from `kernel list`.
+            """)
     var kernel = "patched"
 
     @Option(help: "Number of CPUs.")

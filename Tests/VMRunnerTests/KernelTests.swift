@@ -34,17 +34,105 @@ import Testing
         let path = SplatRulesTests.installation.kernelConfig
         let request = try KernelConfig(parsing: try Files.text(path), name: path)
         #expect(request.values.count > 80)
+        for name in ["debug", "selftests"] {
+            let file = SplatRulesTests.installation.kernelConfig(named: name)
+            #expect(try KernelConfig(file: file).values.count > 20)
+        }
+    }
+
+    @Test func theLaterOneIsHeard() throws {
+        let first = try KernelConfig(parsing: "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n", name: "first")
+        let second = try KernelConfig(parsing: "CONFIG_B=n\nCONFIG_C=2\n", name: "second")
+        #expect(first.merging(second).text == "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=2\n")
+        #expect(first.subtracting(second).text == "CONFIG_A=y\n")
+        #expect(try KernelConfig(parsing: first.text, name: "again") == first)
+    }
+}
+
+@Suite struct KernelVariantTests {
+    @Test(arguments: ["stock", "patched", "patched@1", "patched@12", "stock+debug", "patched+selftests", "patched@7+debug"])
+    func namesAreReadAsTheyAreWritten(_ name: String) throws {
+        #expect(try #require(KernelVariant(name)).description == name)
+    }
+
+    @Test(arguments: [
+        "", "Stock", "patched@", "patched@0", "patched@-1", "patched@07", "stock@1", "patched+", "patched+plain", "stock+fast",
+        "patched+debug+selftests", "+debug",
+    ])
+    func otherWordsNameNone(_ name: String) {
+        #expect(KernelVariant(name) == nil)
+    }
+
+    @Test func whatIsBuiltOneAfterTheOtherIsBuiltInOnePlace() throws {
+        let lanes = ["stock", "patched", "patched@1", "patched@2", "patched+debug", "stock+debug", "patched@2+debug", "stock+selftests"]
+        #expect(
+            try lanes.map { try #require(KernelVariant($0)).lane } == [
+                "stock", "patched", "part", "part", "patched-debug", "stock-debug", "part-debug", "selftests",
+            ])
+    }
+
+    @Test func aPartOfTheSeriesIsItsStart() throws {
+        let installation = SplatRulesTests.installation
+        let whole = try PatchSeries.make(.all, installation: installation).paths
+        #expect(try PatchSeries.make(.first(2), installation: installation).paths == Array(whole[..<2]))
+        #expect(try PatchSeries.make(.none, installation: installation).paths.isEmpty)
+        let error = #expect(throws: RunnerError.self) {
+            try PatchSeries.make(.first(whole.count + 1), installation: installation)
+        }
+        #expect(error?.message == "the series has \(whole.count) patches, not \(whole.count + 1)")
+    }
+}
+
+@Suite struct KernelRequestTests {
+    @Test func theDebugKernelIsThePlainOneAndMore() throws {
+        let installation = SplatRulesTests.installation
+        let plain = try KernelRequest.make(.plain, installation: installation)
+        let debug = try KernelRequest.make(.debug, installation: installation)
+        #expect(plain.files == [installation.kernelConfig] && plain.start == .nothing)
+        #expect(debug.files == [installation.kernelConfig, installation.kernelConfig(named: "debug")])
+        #expect(try KernelRequest.make(.selftests, installation: installation).files == [installation.kernelConfig(named: "selftests")])
+    }
+
+    /// A tree whose makefile leaves out one symbol of each request.
+    @Test(arguments: [KernelRequest.Start.nothing, .selftests])
+    func whatDoesNotComeOutIsToldByWhoseItIs(_ start: KernelRequest.Start) throws {
+        let directory = try Files.makeTemporaryDirectory()
+        defer { Files.remove(directory) }
+        try Files.makeDirectory("\(directory)/tools/testing/selftests/bpf")
+        try Files.makeDirectory("\(directory)/objects")
+        let theirs = ["config": "CONFIG_T1=y\nCONFIG_BOTH=y\n", "config.vm": "CONFIG_T2=y\n", "config.x86_64": "CONFIG_T2=m\n"]
+        for (name, text) in theirs {
+            try Files.write(text.utf8, to: "\(directory)/tools/testing/selftests/bpf/\(name)")
+        }
+        let makefile = """
+            allnoconfig: ; grep -v LOST $(KCONFIG_ALLCONFIG) > $(O)/.config
+            olddefconfig: ; sed -i -e /LOST/d -e /T1/d $(O)/.config
+
+            """
+        try Files.write(makefile.utf8, to: "\(directory)/Makefile")
+        let make = Make(source: directory, objects: "\(directory)/objects", log: "\(directory)/log", jobs: 1)
+        let request = KernelRequest(
+            start: start, files: ["one", "two"], texts: ["CONFIG_A=y\nCONFIG_LOST=y\n", "CONFIG_A=3\n# CONFIG_BOTH is not set\n"])
+        let result = try request.configure(make, notes: directory)
+        #expect(result.unmet == ["CONFIG_LOST: y was asked for, not set came out"])
+        #expect(result.unmetOfTree == (start == .nothing ? [] : ["CONFIG_T1: y was asked for, not set came out"]))
+        let outcome = try KernelConfig(file: "\(directory)/objects/.config").text
+        let expected = start == .nothing ? "" : "CONFIG_T2=m\n"
+        #expect(outcome == "CONFIG_A=3\n# CONFIG_BOTH is not set\n\(expected)")
     }
 }
 
 @Suite struct KernelRecipeTests {
     let recipe = KernelRecipe(
-        variant: .patched, base: "/b", baseDigest: "d", series: .none, patchDigests: ["1", "2"], config: "CONFIG_A=y\n",
-        tools: ["gcc 12"])
+        variant: KernelVariant(.all), base: "/b", baseDigest: "d", series: .none, patchDigests: ["1", "2"],
+        request: KernelRequest(start: .nothing, files: ["a"], texts: ["CONFIG_A=y\n"]),
+        tools: BuildTools(pahole: "pahole", versions: ["gcc 12"]))
 
     @Test func theIdentityFollowsFromTheContentsAlone() throws {
         var other = recipe
         other.base = "/elsewhere"
+        other.request.files = ["b"]
+        other.tools.pahole = "/elsewhere/pahole"
         #expect(try other.identity() == recipe.identity())
         #expect(try recipe.identity().utf8.count == 64)
     }
@@ -52,7 +140,8 @@ import Testing
     @Test func everyPartChangesTheIdentity() throws {
         let changes: [(inout KernelRecipe) -> Void] = [
             { $0.baseDigest = "e" }, { $0.patchDigests = ["2", "1"] }, { $0.patchDigests = ["1"] },
-            { $0.config = "CONFIG_A=n\n" }, { $0.tools = ["gcc 13"] },
+            { $0.request.texts = ["CONFIG_A=n\n"] }, { $0.request.texts.append("CONFIG_A=y\n") },
+            { $0.request.start = .selftests }, { $0.tools.versions = ["gcc 13"] },
         ]
         var identities: Set<String> = [try recipe.identity()]
         for change in changes {

@@ -38,10 +38,23 @@ public struct Installation: Sendable {
         get throws(RunnerError) { try Files.resolve("/proc/self/exe") }
     }
 
-    var kernelConfig: String { "\(root)/VMImages/kernel.config" }
+    var kernelConfig: String { kernelConfig(named: "kernel") }
     var splatDenyList: String { "\(root)/VMImages/splats.deny" }
     var splatAllowList: String { "\(root)/VMImages/splats.allow" }
-    var kernelBaseScript: String { "\(root)/Scripts/kernel-base" }
+
+    func kernelConfig(named name: String) -> String { "\(root)/VMImages/\(name).config" }
+
+    /// What a script of `Scripts/` fetches or finds: the path that is the last line of its output.
+    /// - Parameter help: what to do without the script.
+    /// - Throws: `RunnerError` if it is not there, fails, or says something else.
+    func output(ofScript name: String, help: String) throws(RunnerError) -> String {
+        let script = "\(root)/Scripts/\(name)"
+        guard Files.exists(script) else { throw RunnerError("there is no \(script)", help: help) }
+        let output = try Tool.output([script], showsErrors: true)
+        let path = output.split(separator: "\n").last.map(String.init) ?? ""
+        guard path.hasPrefix("/"), Files.exists(path) else { throw RunnerError("\(script) said '\(output)'") }
+        return path
+    }
 
     /// The directory of the kernel's base and of the patches for it.
     var patchDirectory: String {

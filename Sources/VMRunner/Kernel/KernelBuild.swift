@@ -3,6 +3,34 @@
 import Glibc
 import VMProtocol
 
+/// Where a kernel was built.
+public struct KernelTree: Sendable {
+    /// Its source tree, with the patches applied.
+    public var source: String
+    /// Its object directory (`make O=`).
+    public var objects: String
+    /// What make was told to call for BTF (`make PAHOLE=`).
+    public var pahole: String
+    public var kernel: StoredKernel
+
+    /// Runs a command that finds the directories in its environment, with this process's standard streams.
+    /// - Returns: its exit code, 128 + n if signal n ended it.
+    /// - Throws: `RunnerError` if it cannot be started.
+    public func run(_ command: [String]) throws(RunnerError) -> Int32 {
+        let variables = [
+            "BPFLINK_KERNEL_SOURCE": source, "BPFLINK_KERNEL_OBJECTS": objects, "BPFLINK_KERNEL_IMAGE": kernel.image,
+            "BPFLINK_KERNEL_PAHOLE": pahole,
+        ]
+        for (name, value) in variables { setenv(name, value, 1) }
+        var child = try ChildProcess(
+            command, descriptors: [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO], onParentDeath: .terminate)
+        return switch child.wait() {
+        case .exited(let code): code
+        case .signalled(let signal): 128 + signal
+        }
+    }
+}
+
 /// Builds a kernel and puts it into the store.
 public struct KernelBuild: Sendable {
     public var variant: KernelVariant
@@ -25,103 +53,103 @@ public struct KernelBuild: Sendable {
     ) throws -> StoredKernel {
         let recipe = try KernelRecipe.make(variant, base: base, installation: installation, cache: cache)
         let id = try recipe.identity()
-        let store = KernelStore(cache: cache)
-        let kernels = try cache.directory("kernels")
+        if let kernel = stored(id, cache) { return kernel }
+        return try inLane(recipe, cache, note) { lane in
+            // Another process may have built it meanwhile.
+            if let kernel = stored(id, cache) { return kernel }
+            return try build(recipe, id, lane, cache: cache, note: note, progress: progress).kernel
+        }
+    }
+
+    /// Builds the kernel if need be, and calls `body` with the directories that it was built in, for more to be made in
+    /// them (modules, headers). Nobody else builds there meanwhile.
+    /// - Parameters: those of `run`.
+    /// - Throws: `RunnerError`, and what `body` throws.
+    public func withTree<Result>(
+        installation: Installation, cache: Cache, note: (String) -> Void, progress: (BuildProgress) -> Void,
+        _ body: (KernelTree) throws -> Result
+    ) throws -> Result {
+        let recipe = try KernelRecipe.make(variant, base: base, installation: installation, cache: cache)
+        let id = try recipe.identity()
+        return try inLane(recipe, cache, note) { lane in
+            if let kernel = stored(id, cache), lane.built == id, let source = lane.source {
+                return try body(lane.tree(kernel, source: source, tools: recipe.tools))
+            }
+            return try body(try build(recipe, id, lane, cache: cache, note: note, progress: progress))
+        }
+    }
+
+    private func stored(_ id: String, _ cache: Cache) -> StoredKernel? {
+        guard let kernel = KernelStore(cache: cache).find(id) else { return nil }
+        return keepsDebugInformation && !Files.exists("\(kernel.directory)/vmlinux.debug") ? nil : kernel
+    }
+
+    /// One build at a time per lane: it has one object directory.
+    private func inLane<Result>(
+        _ recipe: KernelRecipe, _ cache: Cache, _ note: (String) -> Void, _ body: (KernelLane) throws -> Result
+    ) throws -> Result {
+        let lane = KernelLane(directory: try cache.directory("build/\(recipe.variant.lane)"))
         return try holdingLock(
-            "\(kernels)/\(id).lock", waiting: { note("another process builds this kernel; waiting for it") }
-        ) {
-            if let kernel = store.find(id), !keepsDebugInformation || Files.exists("\(kernel.directory)/vmlinux.debug") {
-                return kernel
-            }
-            // One build at a time per lane: it has one object directory.
-            let lane = try cache.directory("build/\(variant.rawValue)")
-            return try holdingLock(
-                "\(lane)/lock", waiting: { note("another process uses the \(variant.rawValue) build directory; waiting") }
-            ) {
-                let source = try prepareSource(recipe, lane: lane, cache: cache, note: note)
-                let objects = "\(lane)/objects"
-                try Files.makeDirectory(objects)
-                let log = "\(lane)/build.log"
-                note("building the \(variant.rawValue) kernel \(id.prefix(12)) (log: \(log))")
-                try compile(
-                    recipe, source: source, objects: objects, log: log, installation: installation, progress: progress)
-                return try store.add(
-                    id: id, variant: variant, objects: objects, log: log, recipe: recipe,
-                    withDebugInformation: keepsDebugInformation)
-            }
-        }
+            "\(lane.directory)/lock", waiting: { note("another process uses \(lane.directory); waiting") }
+        ) { try body(lane) }
     }
 
-    private func prepareSource(
-        _ recipe: KernelRecipe, lane: String, cache: Cache, note: (String) -> Void
-    ) throws -> String {
-        let base = Files.isDirectory(recipe.base) ? recipe.base : try unpacked(recipe, cache: cache, note: note)
-        guard !recipe.series.paths.isEmpty else { return base }
-        let tree = PatchedTree(base: base, tree: "\(lane)/source", notes: lane)
-        try tree.update(recipe.series, baseDigest: recipe.baseDigest)
-        return tree.tree
-    }
-
-    /// The base's tarball as a tree, unpacked once.
-    private func unpacked(_ recipe: KernelRecipe, cache: Cache, note: (String) -> Void) throws -> String {
-        let directory = try cache.directory("source")
-        let tree = "\(directory)/\(recipe.baseDigest)"
-        return try holdingLock("\(tree).lock") {
-            if Files.isDirectory(tree) { return tree }
-            note("unpacking \(recipe.base)")
-            let unfinished = "\(tree).new"
-            Files.remove(unfinished)
-            try Files.makeDirectory(unfinished)
-            _ = try Tool.output(["tar", "-x", "--strip-components=1", "-f", recipe.base, "-C", unfinished])
-            guard Files.exists("\(unfinished)/Kconfig") else {
-                Files.remove(unfinished)
-                throw RunnerError("\(recipe.base) is not a kernel's source")
-            }
-            try Files.rename(unfinished, to: tree)
-            return tree
-        }
-    }
-
-    private func compile(
-        _ recipe: KernelRecipe, source: String, objects: String, log: String, installation: Installation,
+    private func build(
+        _ recipe: KernelRecipe, _ id: String, _ lane: KernelLane, cache: Cache, note: (String) -> Void,
         progress: (BuildProgress) -> Void
-    ) throws {
-        let make = Make(source: source, objects: objects, log: log, jobs: jobs)
-        Files.remove(log)
-        try make.run("allnoconfig", variables: ["KCONFIG_ALLCONFIG=\(installation.kernelConfig)"], progress: { _ in })
-        let request = try KernelConfig(parsing: recipe.config, name: installation.kernelConfig)
-        let result = try KernelConfig(parsing: try Files.text("\(objects)/.config"), name: "\(objects)/.config")
-        let unmet = request.unmet(in: result)
-        guard unmet.isEmpty else {
+    ) throws -> KernelTree {
+        lane.forgetBuilt()
+        let source = try lane.prepareSource(recipe, cache: cache, note: note)
+        try Files.makeDirectory(lane.objects)
+        note("building the \(recipe.variant) kernel \(id.prefix(12)) (log: \(lane.log))")
+        Files.remove(lane.log)
+        let make = Make(
+            source: source, objects: lane.objects, log: lane.log, jobs: jobs, variables: ["PAHOLE=\(recipe.tools.pahole)"])
+        let configuration = try recipe.request.configure(make, notes: lane.directory)
+        guard configuration.unmet.isEmpty else {
             throw RunnerError(
-                "the kernel's configuration is not as asked for:\n  " + unmet.joined(separator: "\n  "),
-                help: "a symbol does not stick if something that it depends on is not asked for in VMImages/kernel.config")
+                "the kernel's configuration is not as asked for:\n  " + configuration.unmet.joined(separator: "\n  "),
+                help: "a symbol does not stick if something that it depends on is not asked for in "
+                    + recipe.request.files.joined(separator: ", "))
         }
+        for words in configuration.unmetOfTree { note("not as the selftests of this kernel ask: \(words)") }
         try make.run("vmlinux", progress: progress)
+        let modules = recipe.variant.configuration.modules
+        for module in modules { try make.run(module, progress: progress) }
+        let kernel = try KernelStore(cache: cache).add(
+            id: id, lane: lane, recipe: recipe, modules: modules, withDebugInformation: keepsDebugInformation)
+        try lane.noteBuilt(id, source: source)
+        return lane.tree(kernel, source: source, tools: recipe.tools)
     }
 }
 
 extension KernelStore {
     /// Puts what a build gave into the store.
     fileprivate func add(
-        id: String, variant: KernelVariant, objects: String, log: String, recipe: KernelRecipe, withDebugInformation: Bool
+        id: String, lane: KernelLane, recipe: KernelRecipe, modules: [String], withDebugInformation: Bool
     ) throws -> StoredKernel {
+        let objects = lane.objects
         let directory = "\(try cache.directory("kernels"))/\(id)"
-        let unfinished = "\(directory).new"
-        Files.remove(unfinished)
+        let unfinished = "\(directory).\(getpid()).new"
         try Files.makeDirectory(unfinished)
+        defer { Files.remove(unfinished) }
         _ = try Tool.output(["objcopy", "--strip-debug", "\(objects)/vmlinux", "\(unfinished)/vmlinux"])
         for name in [".config", "System.map"] {
             _ = try Tool.output(["cp", "--", "\(objects)/\(name)", "\(unfinished)/\(name)"])
         }
-        _ = try Tool.output(["cp", "--", log, "\(unfinished)/build.log"])
+        _ = try Tool.output(["cp", "--", lane.log, "\(unfinished)/build.log"])
         if withDebugInformation {
             _ = try Tool.output(["cp", "--", "\(objects)/vmlinux", "\(unfinished)/vmlinux.debug"])
         }
+        if !modules.isEmpty { try Files.makeDirectory("\(unfinished)/modules") }
+        for module in modules {
+            _ = try Tool.output(["cp", "--", "\(objects)/\(module)", "\(unfinished)/modules/"])
+        }
         let release = try Files.text("\(objects)/include/config/kernel.release").split(separator: "\n").first ?? ""
         let about: JSON = [
-            "variant": .string(variant.rawValue), "release": .string(String(release)), "base": .string(recipe.baseDigest),
-            "patches": .array(recipe.patchDigests.map(JSON.string)), "tools": .array(recipe.tools.map(JSON.string)),
+            "variant": .string(recipe.variant.description), "release": .string(String(release)),
+            "base": .string(recipe.baseDigest), "patches": .array(recipe.patchDigests.map(JSON.string)),
+            "tools": .array(recipe.tools.versions.map(JSON.string)),
         ]
         try Files.write(about.description.utf8, to: "\(unfinished)/about.json")
         Files.remove(directory)

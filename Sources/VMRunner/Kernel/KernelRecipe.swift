@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-/// Which kernel of the base.
-public enum KernelVariant: String, Sendable, CaseIterable {
-    /// As released.
-    case stock
-    /// With the series applied.
-    case patched
-}
-
 /// Everything that decides what a build gives; from it follows the kernel's name in the store.
 struct KernelRecipe: Sendable {
     var variant: KernelVariant
@@ -17,17 +9,15 @@ struct KernelRecipe: Sendable {
     var series: PatchSeries
     /// The digests of the patches, in their order.
     var patchDigests: [String]
-    /// The requested configuration's text.
-    var config: String
-    /// First lines of the versions of compiler, linker and pahole.
-    var tools: [String]
+    var request: KernelRequest
+    var tools: BuildTools
 
     /// The kernel's name in the store: the digest of all of the above.
     func identity() throws(RunnerError) -> String { try Digest.of(description) }
 
     var description: String {
-        (["base \(baseDigest)"] + patchDigests.map { "patch \($0)" } + tools.map { "tool \($0)" } + ["config", config])
-            .joined(separator: "\n")
+        (["base \(baseDigest)"] + patchDigests.map { "patch \($0)" } + tools.versions.map { "tool \($0)" }
+            + [request.description]).joined(separator: "\n")
     }
 
     /// - Parameter base: a tarball or source tree; nil for what `Scripts/kernel-base` gives.
@@ -35,25 +25,24 @@ struct KernelRecipe: Sendable {
         _ variant: KernelVariant, base: String?, installation: Installation, cache: Cache
     ) throws -> KernelRecipe {
         // The cheap question first.
-        let series = variant == .patched ? try PatchSeries(directory: try installation.patchDirectory) : .none
+        let series = try PatchSeries.make(variant.patches, installation: installation)
+        var variant = variant
+        if case .first = variant.patches, try series.paths == PatchSeries.make(.all, installation: installation).paths {
+            variant.patches = .all
+        }
         let path = try base ?? defaultBase(installation)
         let digest = Files.isDirectory(path) ? try digestOfTree(path) : try Digest.ofFile(path, cache: cache)
         var patchDigests: [String] = []
         for patch in series.paths { patchDigests.append(try Digest.ofFile(patch, cache: cache)) }
         return KernelRecipe(
             variant: variant, base: try Files.resolve(path), baseDigest: digest, series: series,
-            patchDigests: patchDigests, config: try Files.text(installation.kernelConfig), tools: try toolVersions())
+            patchDigests: patchDigests, request: try KernelRequest.make(variant.configuration, installation: installation),
+            tools: try BuildTools.find(variant.configuration, installation: installation))
     }
 
     private static func defaultBase(_ installation: Installation) throws(RunnerError) -> String {
-        let script = installation.kernelBaseScript
-        guard Files.exists(script) else {
-            throw RunnerError("there is no \(script)", help: "name a tarball or source tree of the kernel with --base")
-        }
-        let output = try Tool.output([script], showsErrors: true)
-        let path = output.split(separator: "\n").last.map(String.init) ?? ""
-        guard path.hasPrefix("/"), Files.exists(path) else { throw RunnerError("\(script) said '\(output)'") }
-        return path
+        try installation.output(
+            ofScript: "kernel-base", help: "name a tarball or source tree of the kernel with --base")
     }
 
     /// The digest of the files of a tree, by name and content.
@@ -63,17 +52,5 @@ struct KernelRecipe: Sendable {
             """
         let output = try Tool.output(["sh", "-c", script, "sh", path])
         return String(output.prefix { $0 != " " })
-    }
-
-    private static func toolVersions() throws(RunnerError) -> [String] {
-        var versions: [String] = []
-        for tool in ["gcc", "ld", "pahole"] {
-            guard findProgram(tool) != nil else {
-                throw RunnerError("\(tool) is not installed", help: "a kernel build needs gcc, binutils and dwarves")
-            }
-            let output = try Tool.output([tool, "--version"])
-            versions.append("\(tool) \(output.split(separator: "\n").first ?? "")")
-        }
-        return versions
     }
 }

@@ -9,7 +9,8 @@ public struct StoredKernel: Sendable {
     public var variant: KernelVariant
     /// What `uname -r` says in it.
     public var release: String
-    /// Its directory: `vmlinux`, `.config`, `System.map`, `build.log`, and `vmlinux.debug` if asked for.
+    /// Its directory: `vmlinux`, `.config`, `System.map`, `build.log`, `modules/` if its configuration has some, and
+    /// `vmlinux.debug` if asked for.
     public var directory: String
 
     /// The image that is booted: debug information removed, BTF kept.
@@ -37,17 +38,16 @@ public struct KernelStore: Sendable {
     func find(_ id: String) -> StoredKernel? {
         let directory = "\(cache.root)/kernels/\(id)"
         guard let text = try? Files.text("\(directory)/about.json"), let about = try? JSON(parsing: Array(text.utf8)),
-            let variant = about["variant"]?.stringValue.flatMap({ KernelVariant(rawValue: $0) }),
+            let variant = about["variant"]?.stringValue.flatMap({ KernelVariant($0) }),
             let release = about["release"]?.stringValue
         else { return nil }
         return StoredKernel(id: id, variant: variant, release: release, directory: directory)
     }
 
-    /// The kernel that a user named: `patched` or `stock` (as the sources are now), a file, or the start of a name
-    /// from the list.
+    /// The kernel that a user named: a variant (as the sources are now), a file, or the start of a name from the list.
     /// - Throws: `RunnerError`
     public func resolve(_ name: String, installation: Installation) throws -> String {
-        if let variant = KernelVariant(rawValue: name) {
+        if let variant = KernelVariant(name) {
             return try current(variant, base: nil, installation: installation).image
         }
         if Files.exists(name) && !Files.isDirectory(name) { return try Files.resolve(name) }
@@ -55,7 +55,7 @@ public struct KernelStore: Sendable {
         guard named.count == 1 else {
             throw RunnerError(
                 named.isEmpty ? "there is no kernel '\(name)'" : "'\(name)' names \(named.count) kernels",
-                help: "say patched, stock, a file, or a name from `bpflink-vm kernel list`")
+                help: "say stock, patched or patched@N, also with +debug or +selftests; or a file, or a name from `bpflink-vm kernel list`")
         }
         return named[0].image
     }
@@ -66,8 +66,8 @@ public struct KernelStore: Sendable {
         let recipe = try KernelRecipe.make(variant, base: base, installation: installation, cache: cache)
         guard let kernel = find(try recipe.identity()) else {
             throw RunnerError(
-                "the \(variant.rawValue) kernel is not built as the sources are now",
-                help: "bpflink-vm kernel build --\(variant.rawValue)")
+                "the \(variant) kernel is not built as the sources are now",
+                help: "bpflink-vm kernel build \(variant.options)")
         }
         return kernel
     }

@@ -21,6 +21,8 @@ struct Make {
     /// Takes everything that make prints.
     let log: String
     let jobs: Int?
+    /// Variables (`NAME=VALUE`) for every target.
+    var variables: [String] = []
 
     /// Makes a target, with the same result whoever makes it and when.
     /// - Throws: `RunnerError` with the compiler's words if it fails.
@@ -31,7 +33,7 @@ struct Make {
                 "make", "-C", source, "O=\(objects)", "-j\(count)", "ARCH=x86_64", "LOCALVERSION=",
                 "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC", "KBUILD_BUILD_USER=bpflink", "KBUILD_BUILD_HOST=bpflink",
                 "KBUILD_BUILD_VERSION=1",
-            ] + variables + [target]
+            ] + self.variables + variables + [target]
         // Nothing else of the user's environment may decide what is built.
         var environment = ["LC_ALL=C"]
         environment += ["PATH", "HOME", "TMPDIR"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }

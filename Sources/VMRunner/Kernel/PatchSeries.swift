@@ -11,6 +11,18 @@ struct PatchSeries: Sendable {
 
     private init(paths: [String]) { self.paths = paths }
 
+    /// What of the series a kernel has.
+    /// - Throws: `RunnerError` if there is no series, or not as much of it.
+    static func make(_ patches: KernelVariant.Patches, installation: Installation) throws(RunnerError) -> PatchSeries {
+        if patches == .none { return .none }
+        let whole = try PatchSeries(directory: try installation.patchDirectory)
+        guard case .first(let count) = patches else { return whole }
+        guard count <= whole.paths.count else {
+            throw RunnerError("the series has \(whole.paths.count) patches, not \(count)")
+        }
+        return PatchSeries(paths: Array(whole.paths.prefix(count)))
+    }
+
     /// The numbered patches of a directory, without the cover letter.
     /// - Throws: `RunnerError` if there are none.
     init(directory: String) throws(RunnerError) {
