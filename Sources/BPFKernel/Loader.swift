@@ -34,7 +34,8 @@ public enum Loader {
     /// Loads objects, step by step, then attaches and pins what was loaded: all of it, or nothing.
     ///
     /// Where programs of an object share functions and the kernel cannot do that, or refuses it for a function or a program, the
-    /// object is loaded again with copies in its place: ``LoadedObject/plan`` tells what came of it.
+    /// object is loaded again with copies in its place; so it is, in ``LinkMode/auto``, where the kernel refuses an import.
+    /// ``LoadedObject/plan`` tells what came of it.
     ///
     /// - Parameters:
     ///   - graph: what the linker decided.
@@ -61,7 +62,7 @@ public enum Loader {
         do throws(KernelError) {
             for (step, plan) in zip(graph.steps, plans) {
                 let bound = try loading.bound(plan)
-                loading.add(try loadShared(bound, providers: loading.slots(of: bound), options: options), number: step.number)
+                loading.add(try loadReplanning(bound, in: &loading, options: options), number: step.number)
             }
             try LoadedObject.attach(loading.objects, to: options.attach)
             if !pins.isEmpty { try LoadedObject.pin(loading.objects, at: pins) }
@@ -72,16 +73,20 @@ public enum Loader {
         return loading.objects
     }
 
-    /// Loads one object, with less sharing if the kernel refuses what was planned.
-    private static func loadShared(
-        _ plan: LinkPlan, providers: [OpenProgram], options: LoadOptions
+    /// Loads one object, with more copies if the kernel refuses what was planned.
+    private static func loadReplanning(
+        _ plan: LinkPlan, in loading: inout GraphLoading, options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
         var plan = plan
+        var refusedImport: KernelError?
         while true {
             do throws(KernelError) {
-                return try programs(of: plan, providers: providers, options: options)
+                return try programs(of: plan, providers: try loading.slots(of: plan), options: options)
             } catch {
-                guard let next = plan.replanned(after: error) else { throw error }
+                guard let next = plan.replanned(after: error), next.refusals != plan.refusals else {
+                    throw refusedImport?.tellingThatCopiesAreRefused(error) ?? error.tellingWhyNothingIsCopied(for: plan)
+                }
+                if next.copies.copied.count > plan.copies.copied.count, refusedImport == nil { refusedImport = error }
                 plan = next
             }
         }

@@ -31,6 +31,8 @@ extension LoadCommand {
         lines += plan.sharing.copies.map { "  copy \($0.words)" }
         lines += plan.copies.copied.filter { !$0.isImport }.map { "  copy \($0.name) of \($0.object): what is imported calls it" }
         for binding in plan.bindings { lines.append("  bind \(Self.words(for: binding, plan))") }
+        let replaceable = plan.bindings.filter(plan.isReplaceable).map(\.import.name)
+        if !replaceable.isEmpty { lines.append("  copy instead, should the kernel refuse: \(replaceable.joined(separator: ", "))") }
         for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
         let json: JSONValue = .object([
             "object": .string(plan.object.name),
@@ -75,23 +77,30 @@ extension LoadCommand {
         }
     }
 
-    private static func json(for binding: Binding, _ plan: LinkPlan) -> JSONValue {
+    /// - Parameter program: the program that has it; nil before anything is loaded.
+    private static func json(for binding: Binding, _ plan: LinkPlan, in program: String? = nil) -> JSONValue {
         switch binding.target {
-        case .export(let export, let slot): json(binding, to: export, of: plan.providers[slot.value])
-        case .copy(let export, let provider): json(binding, to: export, of: provider, isCopy: true)
+        case .export(let export, let slot):
+            json(binding, to: export, of: plan.providers[slot.value], isReplaceable: program == nil && plan.isReplaceable(binding))
+        case .copy(let export, let provider):
+            json(
+                binding, to: export, of: provider, isCopy: true,
+                refused: binding.refusals.first { $0.programs.contains(program ?? "") }?.words ?? [])
         case .unresolved: .object(["name": .string(binding.import.name), "provider": .null])
         }
     }
 
     private static func json(
-        _ binding: Binding, to export: ProviderExport, of provider: ProviderSnapshot, isCopy: Bool = false
+        _ binding: Binding, to export: ProviderExport, of provider: ProviderSnapshot, isCopy: Bool = false, refused: [String] = [],
+        isReplaceable: Bool = false
     ) -> JSONValue {
         .object([
             "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
             "provider": .object([
                 "reference": .string(provider.reference),
                 "id": provider.plannedNumber == nil ? .integer(provider.id) : nil, "name": .string(provider.name),
-            ]), "copy": isCopy ? .bool(true) : nil,
+            ]), "copy": isCopy ? .bool(true) : nil, "refused": .strings(refused),
+            "if_refused": isReplaceable ? .string("copy") : nil,
         ])
     }
 
@@ -150,8 +159,8 @@ extension LoadCommand {
             let exports = plan.object.exports.filter { export in
                 program.offersCopies || program.info.exports.contains { $0.typeID == export.typeID.value }
             }
-            let used = program.isSynthetic ? [] : plan.copiedImports(of: program.name)
-            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || used.contains($0.import.name) }
+            let functions = plan.carriesOnly ? [] : plan.object.functions(of: program.name)
+            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || $0.isCopied(into: functions) }
             let shared = plan.sharing.functions.filter { function in
                 provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
             }
@@ -176,7 +185,7 @@ extension LoadCommand {
                     "pin": program.pin.map(JSONValue.string),
                     "exports": .array(exports.map { Self.json(for: $0.name, $0.prototype) }),
                     "imports": .array(
-                        imports.map { Self.json(for: $0, plan) }
+                        imports.map { Self.json(for: $0, plan, in: program.name) }
                             + shared.compactMap { function in provider.map { Self.json(for: function, from: $0) } }),
                     "attachments": .array(program.attachments.map(Self.json(for:))),
                 ]))
@@ -217,22 +226,19 @@ extension LoadCommand {
                     help: ["`--mode copy` says nothing about it, `--mode kernel` refuses"])
             ]
         }
-        return plan.copiedProviders.map { provider in
-            Diagnostic(
-                .note, code: "copied", "\(provider) exports nothing in the kernel: what is imported from it is copied")
+        let refused = plan.bindings.flatMap { binding in
+            binding.refusals.map { refusal in
+                Diagnostic(
+                    .note, code: "copied",
+                    "`\(binding.import.name)` is copied into \(refusal.programs.joined(separator: ", ")): the kernel refuses the import",
+                    notes: refusal.words, help: ["`--mode kernel` refuses as well"])
+            }
         }
-    }
-}
-
-extension LinkPlan {
-    /// The imports that a program has a copy of, by name.
-    fileprivate func copiedImports(of program: String) -> Set<String> {
-        guard let index = object.functions.firstIndex(where: { $0.role == .entry && $0.name == program }) else { return [] }
-        let reached = Set(object.reachableFunctions(from: index).map { object.functions[$0].name })
-        return bindings.reduce(into: []) { names, binding in
-            guard case .copy = binding.target, binding.import.sites.contains(where: { reached.contains($0.function) }) else { return }
-            names.insert(binding.import.name)
-        }
+        return refused
+            + plan.copiedProviders.filter { !$0.isCallable }.map { provider in
+                Diagnostic(
+                    .note, code: "copied", "\(provider) exports nothing in the kernel: what is imported from it is copied")
+            }
     }
 }
 
@@ -241,5 +247,11 @@ extension Binding {
     fileprivate func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
         guard case .export(let export, let slot) = target else { return false }
         return program.imports(export.typeID.value, from: plan.providers[slot.value].id)
+    }
+
+    /// Whether calls in the functions are those of a copy.
+    fileprivate func isCopied(into functions: Set<String>) -> Bool {
+        guard case .copy = target else { return false }
+        return `import`.sites.contains { functions.contains($0.function) }
     }
 }

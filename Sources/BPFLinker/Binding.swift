@@ -14,7 +14,8 @@ public struct ProviderSlot: Hashable, Comparable, Sendable, CustomStringConverti
     public var description: String { String(value) }
 }
 
-/// An import and what was decided for it, before anything is loaded.
+/// An import and what was decided for it, before anything is loaded. Where the kernel refuses it to some of the programs, there are
+/// two bindings of the import: one for their calls and one for the calls of the others.
 public struct Binding: Sendable {
     public enum Target: Sendable {
         /// Calls go to this export of the provider in the slot.
@@ -26,11 +27,28 @@ public struct Binding: Sendable {
         case unresolved(poison: Int32)
     }
 
+    /// Why calls have copies where others have the provider's export: the kernel refused the import to these programs.
+    public struct Refusal: Hashable, Sendable {
+        /// In the order of the object.
+        public let programs: [String]
+        /// In the kernel's words, line by line.
+        public let words: [String]
+
+        public init(programs: [String], words: [String]) {
+            self.programs = programs
+            self.words = words
+        }
+    }
+
+    /// The import, with those of its sites that the binding is for.
     public let `import`: Import
     public let target: Target
+    /// Empty unless the target is a copy because of them.
+    public let refusals: [Refusal]
 
-    public init(_ import: Import, to target: Target) {
+    public init(_ import: Import, to target: Target, refusals: [Refusal] = []) {
         self.import = `import`
         self.target = target
+        self.refusals = refusals
     }
 }

@@ -64,11 +64,8 @@ extension LinkPlan {
     ) throws(LinkErrors) -> LinkPlan {
         let bound = boundProviders
         guard bound.values.contains(where: { $0.plannedNumber != nil }) else { return self }
-        var requests: [ImportRequest] = []
-        for (name, planned) in bound.sorted(by: { $0.key < $1.key }) {
-            let actual = planned.plannedNumber.map { provider($0, name) } ?? planned
-            if let actual { requests.append(ImportRequest(name: name, provider: actual)) }
-        }
-        return try link(object, imports: requests, options: options)
+        var actual: [String: ProviderSnapshot] = [:]
+        for (name, planned) in bound { actual[name] = planned.plannedNumber.map { provider($0, name) } ?? planned }
+        return try relinked(to: actual, options)
     }
 }

@@ -36,7 +36,7 @@ public struct LinkOptions: Sendable {
     public var mode = LinkMode.auto
     /// Whether the kernel has calls by FD and name; ``LinkMode/auto`` goes by it.
     public var kernelHasCalls = true
-    var refusals = SharingRefusals()
+    var refusals = Refusals()
 
     /// Whether nothing is to be called by FD and name.
     var copiesOnly: Bool { mode == .copy || mode == .auto && !kernelHasCalls }

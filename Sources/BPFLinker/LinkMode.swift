@@ -7,6 +7,6 @@ public enum LinkMode: String, CaseIterable, Sendable {
     /// A copy of each function with what it calls, in the importer, on the provider's own maps and data (pseudo shared library).
     /// Any kernel can do that.
     case copy
-    /// Calls where the kernel has them and the provider exports, else copies.
+    /// Calls where the kernel has them, the provider exports and the kernel lets the program import; else copies.
     case auto
 }

@@ -6,7 +6,7 @@ public struct LinkPlan: Sendable {
     public let object: Object
     /// The entry programs that are loaded, in the order of the object.
     public let programs: [EntryProgram]
-    /// One per import of the object, in the object's order.
+    /// One per import of the object, in the object's order; two where some programs call a copy, and others do not.
     public let bindings: [Binding]
     /// The distinct providers that are called, by slot.
     public let providers: [ProviderSnapshot]
@@ -49,6 +49,12 @@ public struct LinkPlan: Sendable {
     /// Whether the plan has a step of its own for what programs share.
     public var isShared: Bool { !sharing.functions.isEmpty }
 
+    /// What the kernel refused before.
+    public var refusals: Refusals { options.refusals }
+
+    /// How imports are bound.
+    public var mode: LinkMode { options.mode }
+
     /// Whether nothing is to be called by FD and name: what the object offers can be copied only.
     public var copiesOnly: Bool { options.copiesOnly }
 
@@ -74,22 +80,45 @@ public struct LinkPlan: Sendable {
     /// The programs of the object that are not loaded.
     public var leftOut: [EntryProgram] { object.entryPrograms.filter { !programs.contains($0) } }
 
+    /// Whether calls by FD and name are to become calls of a copy, should the kernel refuse them.
+    public func isReplaceable(_ binding: Binding) -> Bool {
+        guard options.mode == .auto, case .export(_, let slot) = binding.target else { return false }
+        return providers[slot.value].carried != nil
+    }
+
+    /// What a program imports by FD and name from other providers.
+    public func calledImports(of program: String) -> [Binding] {
+        let functions = object.functions(of: program)
+        return bindings.filter { binding in
+            guard case .export = binding.target else { return false }
+            return binding.import.sites.contains { functions.contains($0.function) }
+        }
+    }
+
     /// The same plan without sharing.
     public func unshared() -> LinkPlan {
-        replanned { $0.shares = false }
-    }
-
-    /// The same plan without sharing of what the kernel refused, besides what it refused before.
-    public func refusing(_ note: (inout SharingRefusals) -> Void) -> LinkPlan {
-        replanned { note(&$0.refusals) }
-    }
-
-    private func replanned(_ change: (inout LinkOptions) -> Void) -> LinkPlan {
         var options = options
-        change(&options)
+        options.shares = false
         return LinkPlan(
             object, programs: programs, bindings: bindings, providers: providers, copies: copies, importFixups: importFixups,
             options: options)
+    }
+
+    /// The same plan without what the kernel refused, besides what it refused before.
+    ///
+    /// - Throws: ``LinkErrors`` if what it refused to import cannot be copied.
+    public func refusing(_ note: (inout Refusals) -> Void) throws(LinkErrors) -> LinkPlan {
+        var options = options
+        note(&options.refusals)
+        return try relinked(to: boundProviders, options)
+    }
+
+    /// Links again.
+    ///
+    /// - Parameter providers: whom each import is bound to, by name.
+    func relinked(to providers: [String: ProviderSnapshot], _ options: LinkOptions) throws(LinkErrors) -> LinkPlan {
+        let requests = providers.sorted { $0.key < $1.key }.map { ImportRequest(name: $0.key, provider: $0.value) }
+        return try link(object, imports: requests, options: options)
     }
 
     /// The object as libbpf can open it, with everything in place that was decided.
@@ -98,9 +127,9 @@ public struct LinkPlan: Sendable {
     /// - Returns: the bytes of an ELF object; the object's own bytes if nothing was to be changed.
     /// - Throws: if the object's tables have no room for what has to be added.
     public func rewrittenObject(maps: [UInt32: Int32] = [:]) throws(ObjectError) -> [UInt8] {
-        let unresolved = bindings.filter { if case .unresolved = $0.target { true } else { false } }
+        let called = Set(bindings.compactMap { if case .export = $0.target { $0.import.symbol } else { nil } })
         return try ELFRewriter.rewrite(
-            object, fixups: fixups, unresolved: unresolved.map(\.import), externs: sharing.functions.map(\.extern),
+            object, fixups: fixups, undeclared: object.imports.filter { !called.contains($0.symbol) }, externs: sharing.functions.map(\.extern),
             copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
     }
 }

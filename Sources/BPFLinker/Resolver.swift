@@ -36,14 +36,9 @@ struct Resolver {
 
     mutating func plan() throws(LinkErrors) -> LinkPlan {
         let programs = chosenPrograms()
-        for program in programs {
-            guard let index = object.functions.firstIndex(of: program.function) else { continue }
-            loaded.formUnion(object.reachableFunctions(from: index).map { object.functions[$0].name })
-        }
+        for program in programs { loaded.formUnion(object.functions(of: program.name)) }
         var bindings: [Binding] = []
-        for (index, wanted) in object.imports.enumerated() {
-            if let target = resolve(wanted, number: index) { bindings.append(Binding(wanted, to: target)) }
-        }
+        for (index, wanted) in object.imports.enumerated() { bindings += resolve(wanted, number: index) }
         checkRequests()
         if providers.count > Self.maximumProviders {
             errors.append(.tooManyProviders(providers.count, limit: Self.maximumProviders))
@@ -91,18 +86,19 @@ struct Resolver {
 
     // MARK: One import
 
-    private mutating func resolve(_ wanted: Import, number: Int) -> Binding.Target? {
+    /// - Returns: the binding, in two parts where only some calls are those of a copy; nothing if there is an error.
+    private mutating func resolve(_ wanted: Import, number: Int) -> [Binding] {
         let requests = requestsByName[wanted.name] ?? []
         let requested = Self.distinct(requests.map(\.provider))
         if requested.count > 1 {
             errors.append(.conflictingRequests(wanted, requests))
-            return nil
+            return []
         }
         if let request = requests.first {
             guard let export = exports[request.provider.id]?[wanted.name] else {
                 let candidates = candidates(for: wanted, in: [request.provider])
                 errors.append(.noSuchExport(request, import: wanted, candidates: candidates))
-                return nil
+                return []
             }
             return bind(wanted, to: export, of: request.provider)
         }
@@ -111,35 +107,62 @@ struct Resolver {
         for list in libraries where offering.isEmpty { offering = list.filter { exports[$0.id]?[wanted.name] != nil } }
         if offering.count > 1 {
             errors.append(.ambiguous(wanted, offering))
-            return nil
+            return []
         }
         if let provider = offering.first, let export = exports[provider.id]?[wanted.name] {
             return bind(wanted, to: export, of: provider)
         }
-        if wanted.isWeak || !isUsed(wanted) { return .unresolved(poison: Poison.immediate(forImport: number)) }
+        if wanted.isWeak || !isUsed(wanted) {
+            return [Binding(wanted, to: .unresolved(poison: Poison.immediate(forImport: number)))]
+        }
         let searched = Self.distinct(libraries.flatMap { $0 } + self.requests.map(\.provider))
         errors.append(.undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched)))
-        return nil
+        return []
     }
 
     private mutating func bind(
         _ wanted: Import, to export: ProviderExport, of provider: ProviderSnapshot
-    ) -> Binding.Target? {
+    ) -> [Binding] {
         if let difference = wanted.prototype.firstDifference(from: export.prototype) {
             errors.append(.prototypeMismatch(wanted, provider: provider, export: export, difference: difference))
-            return nil
+            return []
         }
+        let refusals = options.mode == .auto ? refusals(of: wanted) : []
         switch options.mode {
         case .kernel where !provider.isCallable:
             errors.append(.notCallable(wanted, provider: provider))
-            return nil
-        case .copy where provider.carried == nil:
+            return []
+        case .copy where provider.carried == nil, .auto where !refusals.isEmpty && provider.carried == nil:
             errors.append(.notCopyable(wanted, provider: provider))
-            return nil
-        case .kernel: return .export(export, slot(of: provider))
-        case .copy: return .copy(export, provider)
-        case .auto: return provider.isCallable ? .export(export, slot(of: provider)) : .copy(export, provider)
+            return []
+        case .auto where provider.isCallable && !refusals.isEmpty:
+            // A function is one piece of code for all programs that have it, so the calls in it are calls of a copy for all.
+            let functions = refusals.flatMap(\.programs).reduce(into: Set<String>()) { $0.formUnion(object.functions(of: $1)) }
+            let copied = wanted.used { functions.contains($0.function) }
+            let called = wanted.used { !functions.contains($0.function) }
+            return [Binding(copied, to: .copy(export, provider), refusals: refusals)]
+                + (called.sites.isEmpty ? [] : [Binding(called, to: .export(export, slot(of: provider)))])
+        case .kernel: return [Binding(wanted, to: .export(export, slot(of: provider)))]
+        case .auto where provider.isCallable: return [Binding(wanted, to: .export(export, slot(of: provider)))]
+        case .copy, .auto: return [Binding(wanted, to: .copy(export, provider))]
         }
+    }
+
+    /// The programs to which the kernel refused an import, those with the same words together.
+    private func refusals(of wanted: Import) -> [Binding.Refusal] {
+        let programs = object.isLibrary ? Array(options.refusals.imports.keys) : object.entryPrograms.map(\.name)
+        var refusals: [Binding.Refusal] = []
+        for program in programs {
+            guard let words = options.refusals.imports[program]?[wanted.name],
+                wanted.sites.contains(where: { object.functions(of: program).contains($0.function) })
+            else { continue }
+            if let index = refusals.firstIndex(where: { $0.words == words }) {
+                refusals[index] = Binding.Refusal(programs: refusals[index].programs + [program], words: words)
+            } else {
+                refusals.append(Binding.Refusal(programs: [program], words: words))
+            }
+        }
+        return refusals
     }
 
     /// One slot per distinct provider, in the order of first use.

@@ -71,17 +71,3 @@ public struct Sharing: Sendable {
     /// The names of the programs that import.
     public var importers: Set<String> { Set(functions.flatMap(\.programs)) }
 }
-
-/// What the kernel would not share when it was tried.
-public struct SharingRefusals: Sendable {
-    /// By function that no program can import, in the kernel's words.
-    public var functions: [String: [String]] = [:]
-    /// By program that can import nothing, in the kernel's words.
-    public var programs: [String: [String]] = [:]
-    /// By type of a provider, in the words of section names, then by function that was not valid in it, in the kernel's words.
-    public var providers: [String: [String: [String]]] = [:]
-    /// By program, then by function that it cannot import, in the kernel's words.
-    public var imports: [String: [String: [String]]] = [:]
-
-    public init() {}
-}

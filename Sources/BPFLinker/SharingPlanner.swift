@@ -10,7 +10,7 @@ struct SharingPlanner {
     let object: Object
     /// The programs that are loaded, as indices of the object's functions.
     private let programs: [Int]
-    private let refusals: SharingRefusals
+    private let refusals: Refusals
     /// The slot of the provider that the shared functions will be in.
     private let slot: ProviderSlot
     private let callees: [Int: [CallEdge]]
@@ -30,7 +30,7 @@ struct SharingPlanner {
     /// Functions that are not valid in the provider, with the kernel's words.
     private var invalid: [Int: [String]] = [:]
 
-    init(_ object: Object, programs: [EntryProgram], refusals: SharingRefusals, slot: ProviderSlot) {
+    init(_ object: Object, programs: [EntryProgram], refusals: Refusals, slot: ProviderSlot) {
         self.object = object
         self.refusals = refusals
         self.slot = slot
@@ -241,7 +241,7 @@ struct SharingPlanner {
     // MARK: Programs
 
     /// What a section's name tells (libbpf's documentation, "Program Types and ELF Sections"); the kernel says the rest.
-    private static func reason(against program: Function, _ refusals: SharingRefusals) -> Sharing.ProgramReason? {
+    private static func reason(against program: Function, _ refusals: Refusals) -> Sharing.ProgramReason? {
         if let words = refusals.programs[program.name] { return .refused(words) }
         return kind(of: program) == "freplace" ? .isExtension : nil
     }

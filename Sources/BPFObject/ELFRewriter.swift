@@ -11,14 +11,15 @@ public enum ELFRewriter {
     /// - Parameters:
     ///   - object: the object as it was read.
     ///   - fixups: the instructions to change.
-    ///   - unresolved: the weak imports that nobody provides: their type information is made acceptable to any kernel.
+    ///   - undeclared: the imports that nothing calls by FD and name, because they are copied or nobody provides them: their type
+    ///     information is made acceptable to any kernel.
     ///   - externs: functions of the object that programs of it import; their ids follow the last type of the object.
     ///   - copies: functions of other objects that the object is given.
     ///   - entry: the entry program to add, for a library or for shared functions.
     /// - Returns: the bytes of the new object; the object's own bytes if there is nothing to do.
     /// - Throws: if a fixup does not find what it expects, or the tables have no room for what is added.
     public static func rewrite(
-        _ object: Object, fixups: [Fixup], unresolved: [Import], externs: [ExternFunction] = [],
+        _ object: Object, fixups: [Fixup], undeclared: [Import], externs: [ExternFunction] = [],
         copies: CodeCopies = .none, entry: SyntheticEntry?
     ) throws(ObjectError) -> [UInt8] {
         var image = ELFImage(object)
@@ -26,8 +27,7 @@ public enum ELFRewriter {
         let gone = object.imports.filter { copies.imports[$0.symbol] == nil }
         image.dropRelocations(of: fixups, against: Set(gone.map(\.symbol)))
         for wanted in gone { try image.hide(wanted.symbol) }
-        let declared = unresolved + object.imports.filter { copies.imports[$0.symbol] != nil }
-        if !declared.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(declared) } }
+        if !undeclared.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
         if !externs.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.add(externs) } }
         if !copies.functions.isEmpty { try image.add(copies) }
         if let entry { try image.add(entry) }

@@ -15,6 +15,12 @@ public struct Import: Sendable {
     public let symbol: SymbolIndex
     /// Every place that uses it, in the order of sections and instructions.
     public let sites: [ImportSite]
+
+    /// The same import, as far as it is used at some of its sites.
+    public func used(at isIncluded: (ImportSite) -> Bool) -> Import {
+        Import(
+            name: name, isWeak: isWeak, prototype: prototype, typeID: typeID, symbol: symbol, sites: sites.filter(isIncluded))
+    }
 }
 
 /// A place that uses an import.

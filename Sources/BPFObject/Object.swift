@@ -52,6 +52,13 @@ public struct Object: Sendable {
         return try? Instruction(contents, at: index.byteOffset)
     }
 
+    /// The functions that a program consists of, itself included, by name; of a library, all functions.
+    public func functions(of program: String) -> Set<String> {
+        if isLibrary { return Set(functions.map(\.name)) }
+        guard let index = functions.firstIndex(where: { $0.role == .entry && $0.name == program }) else { return [] }
+        return Set(reachableFunctions(from: index).map { functions[$0].name })
+    }
+
     /// Everything that a function calls or takes the address of, directly or through others, itself included.
     ///
     /// - Parameter function: an index of ``functions``.

@@ -37,7 +37,7 @@ import Testing
         #expect(plan.syntheticEntry?.type == "xdp")
         #expect(plan.sharing.functions.count == 4)
         // When every type has one, the best loses it.
-        let last = plan.refusing { refusals in
+        let last = try plan.refusing { refusals in
             for type in ["kprobe", "tracepoint", "cgroup_skb/ingress"] { refusals.providers[type] = ["record": ["no"]] }
             refusals.providers["xdp"] = ["record": ["no"], "record_twice": ["no"]]
         }

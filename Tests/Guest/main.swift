@@ -11,7 +11,7 @@ let cases =
     callCases + selectorCases + argumentCases + argumentKindCases + hostileArgumentCases + imageCases + costCases
     + lifetimeCases + flagCases + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases
     + realObjectCases + treeCases + regressionCases + stockCases + qualificationCases + environmentCases
-    + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases + runContextCases
+    + refusedImportCases + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases + runContextCases
 
 let skipped: Int32 = 4
 

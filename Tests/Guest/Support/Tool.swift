@@ -7,20 +7,23 @@ import Glibc
 enum Tool {
     /// Runs `bpflink` with these words, which has to succeed: it ends the process otherwise.
     ///
-    /// - Returns: what it wrote on stdout.
-    static func run(_ words: String...) throws -> String {
+    /// - Parameter stream: 1 for stdout, 2 for stderr.
+    /// - Returns: what it wrote there.
+    static func run(_ words: [String], stream: CInt = 1) throws -> String {
         let scratch = "/tmp/guest_tests_output"
         mkdir("/tmp", 0o700)
         defer { unlink(scratch) }
-        let own = try OwnedDescriptor(dup(1), "stdout")
+        let own = try OwnedDescriptor(dup(stream), "FD \(stream)")
         do {
             let file = try OwnedDescriptor(open(scratch, O_WRONLY | O_CREAT | O_TRUNC, 0o600), scratch)
             fflush(nil)
-            dup2(file.number, 1)
+            dup2(file.number, stream)
         }
         BPFLinkTool.start(words)
         fflush(nil)
-        dup2(own.number, 1)
+        dup2(own.number, stream)
         return try readFile(scratch)
     }
+
+    static func run(_ words: String...) throws -> String { try run(words) }
 }

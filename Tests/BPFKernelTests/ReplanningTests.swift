@@ -7,7 +7,7 @@ import TestFixtures
 import Testing
 
 /// What becomes of a plan when the kernel refuses one of its programs; the logs are what the patched kernel says.
-@Suite struct SharingRefusalTests {
+@Suite struct ReplanningTests {
     @Test func aFunctionThatAProgramCannotImportIsCopiedIntoIt() throws {
         let log = [
             "Validating checksum() func#1...", "program of this type cannot use helper bpf_csum_diff#28",
@@ -89,7 +89,45 @@ import Testing
         #expect(try plan("steps_refused").unshared().replanned(after: error("on_rename", log: ["no"])) == nil)
     }
 
+    @Test func whatIsSaidOfAnImportHoldsForAllProgramsOfTheKind() throws {
+        let log = ["cannot import plain() from prog 7 (choosy): it is not valid in programs of this kind"]
+        let next = try #require(try importer().replanned(after: error("on_queue", log: log)))
+        let binding = try #require(next.bindings.first { $0.import.name == "plain" && !$0.refusals.isEmpty })
+        #expect(binding.refusals == [Binding.Refusal(programs: ["on_queue", "on_leaving"], words: log)])
+        #expect(next.copies.copied.map(\.name) == ["plain"])
+    }
+
+    @Test func whatIsSaidOfACallHoldsForTheProgram() throws {
+        let log = ["R1 is scalar", "Caller passes invalid args into plain() of prog 7 (choosy)"]
+        let next = try #require(try importer().replanned(after: error("on_queue", log: log)))
+        #expect(next.bindings.flatMap(\.refusals).map(\.programs) == [["on_queue"]])
+    }
+
+    @Test func aProgramThatIsRefusedForItselfHasCopiesOfItsImports() throws {
+        let next = try #require(try importer().replanned(after: error("on_leaving", log: ["R1 invalid mem access 'scalar'"])))
+        #expect(Set(next.copies.copied.map(\.name)) == ["plain", "leave"])
+        #expect(next.bindings.flatMap(\.refusals).allSatisfy { $0.programs == ["on_leaving"] })
+    }
+
+    @Test func whatIsNoWordOfTheVerifiersCopiesNothing() throws {
+        #expect(try importer().replanned(after: error("on_queue", log: [])) == nil)
+        #expect(try importer(carries: false).replanned(after: error("on_queue", log: ["no"])) == nil)
+        let log = ["cannot import plain() from prog 7 (choosy): it is not valid in programs of this kind"]
+        let refused = error("on_queue", log: log).tellingWhyNothingIsCopied(for: try importer(carries: false))
+        #expect(refused.notes == log + ["`plain` cannot be copied instead: 7 (choosy, id 7) does not carry its object"])
+    }
+
     // MARK: -
+
+    private func importer(carries: Bool = true) throws -> LinkPlan {
+        let library = try Object(bytes: Fixture.bytes("choosy"), name: "choosy.bpf.o")
+        let object = CarriedObject(object: library, maps: [:], imports: [:])
+        let provider = ProviderSnapshot(
+            reference: "7", id: 7, name: "choosy", tag: "0123456789abcdef", type: "sched_cls",
+            exports: library.exports.map { ProviderExport(prototype: $0.prototype) },
+            carried: carries ? try Carried(root: 6, objects: [6: object]) : nil)
+        return try link(Object(bytes: Fixture.bytes("import_choosy"), name: "import_choosy.bpf.o"), libraries: [provider])
+    }
 
     private func replanned(_ fixture: String, _ program: String, log: [String]) throws -> LinkPlan? {
         try plan(fixture).replanned(after: error(program, log: log))

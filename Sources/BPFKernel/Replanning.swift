@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import BPFLinker
+import BPFObject
+
+extension LinkPlan {
+    /// The plan without what the kernel just refused to share or to import: it is copied instead. nil if the program that it
+    /// refused does neither, or if that cannot be copied.
+    ///
+    /// A function that one program cannot import stays shared by programs of other kinds. Which rule it was that the kernel applied
+    /// does not matter: what is refused for other reasons than sharing is refused again in copies, and then in the words that it
+    /// would have met without sharing.
+    func replanned(after error: KernelError) -> LinkPlan? {
+        guard let name = error.program else { return nil }
+        let lines = error.verifierLog?.lines.map(String.init) ?? error.notes
+        if isShared, name == syntheticEntry?.name { return replanned(afterProviderOf: lines, error) }
+        let program = programs.first { $0.name == name }
+        guard sharing.importers.contains(name) || !copyableImports(of: name, after: error).isEmpty else { return nil }
+        let named = functionNamed(in: lines, of: sharing.functions.map(\.name) + calledImports(of: name).map(\.import.name))
+        if let named, calledImports(of: name).contains(where: { $0.import.name == named.function && !isReplaceable($0) }) { return nil }
+        return try? refusing { refusals in
+            for alike in program.map({ self.programs(like: $0, refusedIn: named?.line ?? "", lines) }) ?? [name] {
+                let own = copyableImports(of: alike, after: error)
+                guard let function = named?.function else {
+                    if sharing.importers.contains(alike) { refusals.programs[alike] = error.notes }
+                    for function in own { refusals.imports[alike, default: [:]][function] = error.notes }
+                    continue
+                }
+                guard sharing.importers.contains(alike) || own.contains(function) else { continue }
+                refusals.imports[alike, default: [:]][function] = error.notes
+            }
+        }
+    }
+
+    /// The provider of what programs share was refused.
+    private func replanned(afterProviderOf lines: [String], _ error: KernelError) -> LinkPlan? {
+        let imports = Set(programs.flatMap { copyableImports(of: $0.name, after: error) })
+        if let named = functionNamed(in: lines, of: imports.sorted()) {
+            return try? refusing { refusals in
+                for program in programs where copyableImports(of: program.name, after: error).contains(named.function) {
+                    refusals.imports[program.name, default: [:]][named.function] = error.notes
+                }
+            }
+        }
+        let functions = functions(behind: error.verifierLog)
+        return try? refusing { refusals in
+            // Without a culprit another type will not do either.
+            guard !functions.isEmpty else {
+                for function in sharing.functions { refusals.functions[function.name] = error.notes }
+                return
+            }
+            for function in functions { refusals.providers[sharing.providerType, default: [:]][function] = error.notes }
+        }
+    }
+
+    /// The imports of a program that copies can take the place of, if what the verifier said is the reason.
+    private func copyableImports(of program: String, after error: KernelError) -> [String] {
+        error.code == .verifier ? calledImports(of: program).filter(isReplaceable).map(\.import.name) : []
+    }
+
+    /// The function that the log names last, and the line that does: `cannot import NAME() from prog …` of `import_error()` in
+    /// kernel/bpf/prog_call.c, or `… NAME() of prog …` of the checks of a call.
+    private func functionNamed(in lines: [String], of functions: [String]) -> (function: String, line: String)? {
+        for line in lines.reversed() where !line.hasSuffix(" is imported and known to be valid.") {
+            let function = functions.first { function in
+                [" from prog ", " of prog "].contains { (" " + line).contains(" \(function)()\($0)") }
+            }
+            if let function { return (function, line) }
+        }
+        return nil
+    }
+
+    /// The programs that will be refused as this one was, itself included. What is said of an import holds for all programs that
+    /// the kernel verifies it for as for this one: of the same section but for the target, where the target is not part of what it
+    /// asks (`struct bpf_prog_environment` in include/linux/bpf_prog_call.h). What is said of a call, or of the program's own
+    /// code, holds for the program alone.
+    ///
+    /// - Parameter line: what names the import.
+    private func programs(like program: EntryProgram, refusedIn line: String, _ lines: [String]) -> [String] {
+        // `bpf_add_provider()`: not the function is at fault, nor the kind of program, but its type.
+        let isOfType = lines.contains { $0.hasPrefix("cannot import from prog ") }
+        let rules = SectionRules(program.sectionName)
+        guard isOfType || line.hasPrefix("cannot import "), let type = SectionType(section: program.sectionName),
+            isOfType || !rules.hasBTFTarget
+        else { return [program.name] }
+        return programs.filter { other in
+            let otherType = SectionType(section: other.sectionName)
+            return isOfType
+                ? otherType?.program == type.program : SectionRules(other.sectionName).kind == rules.kind && otherType == type
+        }.map(\.name)
+    }
+
+    /// The shared functions that have the function in them that the verifier looked at last.
+    private func functions(behind log: VerifierLog?) -> [String] {
+        guard let refused = log?.lastValidated else { return [] }
+        return sharing.functions.filter { function in
+            guard let index = object.functions.firstIndex(of: function.export.function) else { return false }
+            return object.reachableFunctions(from: index).contains { object.functions[$0].name == refused }
+        }.map(\.name)
+    }
+}
+
+extension VerifierLog {
+    /// The global function whose verification the log tells of last: `Validating NAME() func#1...`.
+    var lastValidated: String? {
+        let mark = "Validating "
+        let line = lines.last { $0.hasPrefix(mark) && $0.contains("() func#") }
+        return line.map { String($0.dropFirst(mark.count).prefix { $0 != "(" }) }
+    }
+}
+
+extension KernelError {
+    /// Says why an import that the kernel refused was not copied, where the user left it to bpflink.
+    func tellingWhyNothingIsCopied(for plan: LinkPlan) -> KernelError {
+        guard let program, code == .verifier, plan.mode == .auto else { return self }
+        var error = self
+        for binding in plan.calledImports(of: program) {
+            guard case .export(_, let slot) = binding.target, plan.providers[slot.value].carried == nil,
+                notes.contains(where: { $0.contains("\(binding.import.name)() ") })
+            else { continue }
+            error.notes.append("`\(binding.import.name)` cannot be copied instead: \(plan.providers[slot.value]) does not carry its object")
+        }
+        return error
+    }
+
+    /// An import was refused, and so was what had a copy in its place.
+    func tellingThatCopiesAreRefused(_ other: KernelError) -> KernelError {
+        let words = other.notes.filter { !notes.contains($0) }
+        // A program that is wrong in itself is told so once.
+        guard !words.isEmpty || notes.contains(where: { $0.hasPrefix("cannot import ") }) else { return self }
+        var error = self
+        error.notes.append(
+            "with a copy in its place `\(other.program ?? program ?? "")` is refused as well"
+                + (words.isEmpty ? "" : ": \(words.joined(separator: "; "))"))
+        return error
+    }
+}

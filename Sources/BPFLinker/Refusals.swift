@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+/// What the kernel refused when it was tried: functions that programs of an object could have shared, and imports from other
+/// providers. What is in it is copied instead.
+public struct Refusals: Sendable, Equatable {
+    /// By function of the object that no program can import, in the kernel's words.
+    public var functions: [String: [String]] = [:]
+    /// By program that can import nothing, in the kernel's words.
+    public var programs: [String: [String]] = [:]
+    /// By type of a provider, in the words of section names, then by function that was not valid in it, in the kernel's words.
+    public var providers: [String: [String: [String]]] = [:]
+    /// By program, then by function that it cannot import, be it one of the object or one of another provider, in the kernel's
+    /// words.
+    public var imports: [String: [String: [String]]] = [:]
+
+    public init() {}
+}

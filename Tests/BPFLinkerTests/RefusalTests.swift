@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+import BPFLinker
+import BPFObject
+import TestFixtures
+import Testing
+
+/// What becomes of imports that the kernel refused to some programs.
+@Suite struct RefusalTests {
+    @Test func aProgramHasACopyWhereOthersCall() throws {
+        let plan = try plan().refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
+        let parts = plan.bindings.filter { $0.import.name == "redirect_if" }
+        #expect(parts.count == 2 && plan.bindings.count == 4)
+        let copied = try #require(parts.first { if case .copy = $0.target { true } else { false } })
+        #expect(copied.import.sites.map(\.function) == ["on_arrival"])
+        #expect(copied.refusals == [Binding.Refusal(programs: ["on_arrival"], words: ["no"])])
+        let called = try #require(parts.first { if case .export = $0.target { true } else { false } })
+        #expect(called.import.sites.map(\.function) == ["on_queue"] && called.refusals.isEmpty)
+        #expect(plan.copies.copied.map(\.name) == ["redirect_if"])
+        #expect(plan.fixups.filter { $0.because.contains("redirect_if") }.map(\.sectionName) == ["tc"])
+    }
+
+    @Test func whatIsWrittenHasBoth() throws {
+        let plan = try plan().refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
+        let written = try Object(bytes: plan.rewrittenObject(maps: [100: 50, 101: 51]), name: "written")
+        #expect(written.imports.isEmpty)
+        let copy = try #require(written.functions.firstIndex { $0.name == "redirect_if" })
+        #expect(written.functions[copy].role == .static)
+        #expect(written.calls.filter { $0.callee == copy }.map { written.functions[$0.caller].name } == ["on_arrival"])
+        // The call by FD and name needs the declaration as the compiler wrote it.
+        let wanted = try #require(plan.object.imports.first { $0.name == "redirect_if" })
+        #expect(written.btf?[wanted.typeID]?.content == plan.object.btf?[wanted.typeID]?.content)
+    }
+
+    @Test func whatAllProgramsHaveACopyOfNeedsNoProvider() throws {
+        let plan = try plan(only: ["on_leaving"]).refusing { refusals in
+            refusals.imports["on_leaving"] = ["leave": ["no"], "plain": ["not this one"]]
+        }
+        #expect(plan.providers.isEmpty == false, "on_queue and on_arrival call, though they are not loaded")
+        let all = try plan.refusing { refusals in
+            for program in ["on_queue", "on_arrival"] { refusals.imports[program] = ["plain": ["no"], "redirect_if": ["no"]] }
+        }
+        #expect(all.providers.isEmpty)
+        #expect(all.bindings.first { $0.import.name == "plain" }?.refusals.map(\.programs) == [["on_queue", "on_arrival"], ["on_leaving"]])
+    }
+
+    @Test func aProviderWithoutItsObjectCannotBeCopiedFrom() throws {
+        let provider = try ProviderSnapshot(fixture: "choosy")
+        let plan = try link(Object(fixture: "import_choosy"), libraries: [provider])
+        #expect(plan.bindings.allSatisfy { !plan.isReplaceable($0) })
+        #expect {
+            _ = try plan.refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
+        } throws: { error in
+            guard case .notCopyable(let wanted, _)? = (error as? LinkErrors)?.errors.first else { return false }
+            return wanted.name == "redirect_if"
+        }
+    }
+
+    @Test func onlyAutoCopiesWhatIsRefused() throws {
+        let plan = try plan(mode: .kernel).refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
+        #expect(plan.copies.copied.isEmpty && plan.bindings.allSatisfy { !plan.isReplaceable($0) })
+    }
+
+    @Test func aLibraryIsRefusedAsAWhole() throws {
+        let lower = try provider("subprog", maps: ["counts": 100, ".bss": 101])
+        let plan = try link(Object(fixture: "library_on_library"), libraries: [lower])
+            .refusing { $0.imports["library_on_library"] = ["bpf_subprog": ["no"]] }
+        let binding = try #require(plan.bindings.first { $0.import.name == "bpf_subprog" })
+        #expect(binding.refusals == [Binding.Refusal(programs: ["library_on_library"], words: ["no"])])
+        #expect(plan.providers.count == 1, "the other import is a call")
+    }
+
+    // MARK: -
+
+    private func plan(mode: LinkMode = .auto, only: [String] = []) throws -> LinkPlan {
+        var options = LinkOptions()
+        options.mode = mode
+        options.only = only
+        return try link(
+            Object(fixture: "import_choosy"), libraries: [provider("choosy", maps: ["elsewhere": 100, ".bss": 101])], options: options)
+    }
+
+    /// A provider that can be called as well as copied from.
+    private func provider(_ fixture: String, maps: [String: UInt32]) throws -> ProviderSnapshot {
+        let object = try CarriedObject(object: Object(fixture: fixture), maps: maps, imports: [:])
+        let carried = try Carried(root: 6, objects: [6: object])
+        return ProviderSnapshot(
+            reference: "7", id: 17, name: fixture, tag: "0123456789abcdef", type: "sched_cls", exports: carried.exports,
+            carried: carried)
+    }
+}
