@@ -230,6 +230,15 @@ import Testing
     @Test func renamesTouchBothNames() {
         #expect(PatchSeries.touchedFiles(patch: "diff --git a/x/y.c b/z.c\nrename from x/y.c\n") == ["x/y.c", "z.c"])
     }
+
+    @Test("what a patch changes does not hang on the mail around it")
+    func changesOfAPatch() {
+        let first = "Subject: [PATCH 1/2] a\n\nWhy.\n---\n x.c | 1 +\n\ndiff --git a/x.c b/x.c\n+int a;\n"
+        let second = "Subject: [PATCH 5/9] a\n\nWhy so.\n---\n x.c | 1 +\n\ndiff --git a/x.c b/x.c\n+int a;\n"
+        #expect(PatchSeries.changes(patch: first) == "diff --git a/x.c b/x.c\n+int a;\n")
+        #expect(PatchSeries.changes(patch: first) == PatchSeries.changes(patch: second))
+        #expect(PatchSeries.changes(patch: first) != PatchSeries.changes(patch: second + "+int b;\n"))
+    }
 }
 
 @Suite struct MakeTests {

@@ -43,6 +43,12 @@ struct PatchSeries: Sendable {
         return touched.sorted()
     }
 
+    /// A patch without the mail around it: its number and its words decide nothing about a kernel.
+    static func changes(patch: String) -> String {
+        let lines = patch.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.drop { !$0.hasPrefix("diff --git ") }.joined(separator: "\n")
+    }
+
     /// From the lines "diff --git a/OLD b/NEW".
     static func touchedFiles(patch: String) -> Set<String> {
         var touched: Set<String> = []
