@@ -6,24 +6,49 @@ import SystemPackage
 
 /// Programs that the runner has do a piece of work and waits for.
 enum Tool {
+    /// What a program said, and how it ended.
+    struct Result {
+        var end: ChildProcess.End
+        var output: String
+        var errors: String
+    }
+
+    /// Runs a program to its end, whatever that is.
+    /// - Parameter showsErrors: its standard error goes to ours.
+    /// - Throws: `RunnerError` if the program is not there.
+    static func run(
+        _ arguments: [String], input: [UInt8]? = nil, directory: String? = nil, environment: [String]? = nil,
+        showsErrors: Bool = false
+    ) throws(RunnerError) -> Result {
+        let files = try makeTemporaryFiles(input: input)
+        defer { for file in files { close(file) } }
+        var child = try ChildProcess(
+            arguments, descriptors: [files[0], files[1], showsErrors ? STDERR_FILENO : files[2]],
+            directory: directory, environment: environment, onParentDeath: .terminate)
+        return Result(end: child.wait(), output: contents(files[1]), errors: contents(files[2]))
+    }
+
     /// Runs a program and returns its standard output; its standard error goes to ours, or into the error.
     /// - Throws: `RunnerError` if the program is not there or says that it failed.
     static func output(
         _ arguments: [String], input: [UInt8]? = nil, directory: String? = nil, environment: [String]? = nil,
         showsErrors: Bool = false
     ) throws(RunnerError) -> String {
-        let files = try makeTemporaryFiles(input: input)
-        defer { for file in files { close(file) } }
-        var child = try ChildProcess(
-            arguments, descriptors: [files[0], files[1], showsErrors ? STDERR_FILENO : files[2]],
-            directory: directory, environment: environment, onParentDeath: .terminate)
-        let end = child.wait()
-        guard end == .exited(0) else {
-            let words = contents(files[2]).split(separator: "\n").suffix(20).joined(separator: "\n")
+        let result = try run(
+            arguments, input: input, directory: directory, environment: environment, showsErrors: showsErrors)
+        guard result.end == .exited(0) else {
+            let words = result.errors.split(separator: "\n").suffix(20).joined(separator: "\n")
             throw RunnerError(
-                "`\(arguments.joined(separator: " "))` failed (\(describe(end)))" + (words.isEmpty ? "" : "\n\(words)"))
+                "`\(arguments.joined(separator: " "))` failed (\(describe(result.end)))" + (words.isEmpty ? "" : "\n\(words)"))
         }
-        return contents(files[1])
+        return result.output
+    }
+
+    /// The first line of what a program says of its version.
+    /// - Parameter help: what to do if it is not installed.
+    static func version(_ program: String, help: String? = nil) throws(RunnerError) -> String {
+        guard program.contains("/") ? Files.exists(program) : findProgram(program) != nil else { throw RunnerError("\(program) is not installed", help: help) }
+        return try output([program, "--version"]).split(separator: "\n").first.map(String.init) ?? ""
     }
 
     static func describe(_ end: ChildProcess.End) -> String {

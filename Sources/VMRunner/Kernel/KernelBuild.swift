@@ -113,9 +113,9 @@ public struct KernelBuild: Sendable {
                     + recipe.request.files.joined(separator: ", "))
         }
         for words in configuration.unmetOfTree { note("not as the selftests of this kernel ask: \(words)") }
-        try make.run("vmlinux", progress: progress)
+        try make.run(["vmlinux"], progress: progress)
         let modules = recipe.variant.configuration.modules
-        for module in modules { try make.run(module, progress: progress) }
+        if !modules.isEmpty { try make.run(modules, progress: progress) }
         let kernel = try KernelStore(cache: cache).add(
             id: id, lane: lane, recipe: recipe, modules: modules, withDebugInformation: keepsDebugInformation)
         try lane.noteBuilt(id, source: source)

@@ -51,13 +51,13 @@ struct KernelRequest: Sendable {
         case .nothing:
             let request = "\(notes)/request.config"
             try Files.write(ours.text.utf8, to: request)
-            try make.run(start.rawValue, variables: ["KCONFIG_ALLCONFIG=\(request)"], progress: { _ in })
+            try make.run([start.rawValue], variables: ["KCONFIG_ALLCONFIG=\(request)"], progress: { _ in })
         case .selftests:
             for name in ["config", "config.vm", "config.x86_64"] {
                 theirs = theirs.merging(try KernelConfig(file: "\(make.source)/tools/testing/selftests/bpf/\(name)"))
             }
             try Files.write(theirs.merging(ours).text.utf8, to: "\(make.objects)/.config")
-            try make.run(start.rawValue, progress: { _ in })
+            try make.run([start.rawValue], progress: { _ in })
         }
         let result = try KernelConfig(file: "\(make.objects)/.config")
         return Result(unmet: ours.unmet(in: result), unmetOfTree: theirs.subtracting(ours).unmet(in: result))

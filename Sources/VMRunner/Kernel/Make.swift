@@ -24,16 +24,17 @@ struct Make {
     /// Variables (`NAME=VALUE`) for every target.
     var variables: [String] = []
 
-    /// Makes a target, with the same result whoever makes it and when.
+    /// Makes targets, with the same result whoever makes them and when.
+    /// - Parameter variables: of variables of one name the last counts, `ARCH` among them.
     /// - Throws: `RunnerError` with the compiler's words if it fails.
-    func run(_ target: String, variables: [String] = [], progress: (BuildProgress) -> Void) throws {
+    func run(_ targets: [String], variables: [String] = [], progress: (BuildProgress) -> Void) throws {
         let count = jobs ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         let arguments =
             [
                 "make", "-C", source, "O=\(objects)", "-j\(count)", "ARCH=x86_64", "LOCALVERSION=",
                 "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC", "KBUILD_BUILD_USER=bpflink", "KBUILD_BUILD_HOST=bpflink",
                 "KBUILD_BUILD_VERSION=1",
-            ] + self.variables + variables + [target]
+            ] + self.variables + variables + targets
         // Nothing else of the user's environment may decide what is built.
         var environment = ["LC_ALL=C"]
         environment += ["PATH", "HOME", "TMPDIR"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
@@ -67,7 +68,7 @@ struct Make {
         let end = child.wait()
         guard end == .exited(0) else {
             let words = Make.errors(try Files.text(log))
-            throw RunnerError("make \(target) failed (\(Tool.describe(end)))\n\(words)\nlog: \(log)")
+            throw RunnerError("make \(targets.joined(separator: " ")) failed (\(Tool.describe(end)))\n\(words)\nlog: \(log)")
         }
     }
 

@@ -49,6 +49,13 @@ public struct SuiteRun: Sendable {
         agent: String?, installation: Installation, cache: Cache, note: @escaping @Sendable (String) -> Void
     ) throws -> Prepared {
         let rules = try SplatRules(deny: installation.splatDenyList, allow: installation.splatAllowList)
+        return Prepared(
+            run: self, initramfs: try fileSystem(agent: agent, cache: cache),
+            kernelDigest: try Digest.ofFile(try Files.resolve(kernel), cache: cache), rules: rules, cache: cache, note: note)
+    }
+
+    /// The agent, the suite, its files, and the libraries that they need.
+    func fileSystem(agent: String?, cache: Cache) throws -> Initramfs {
         let name = LibraryClosure.lastComponent(suite)
         var items = [Initramfs.Item(source: try Files.resolve(suite), path: "\(SuiteRun.directory)/\(name)")]
         for file in files {
@@ -59,9 +66,7 @@ public struct SuiteRun: Sendable {
         }
         let initramfs = try Initramfs.make(agent: try Installation.agent(agent), items: items, cache: cache)
         cache.prune("initramfs", keeping: 2 * Snapshot.kept)
-        return Prepared(
-            run: self, initramfs: initramfs, kernelDigest: try Digest.ofFile(try Files.resolve(kernel), cache: cache),
-            rules: rules, cache: cache, note: note)
+        return initramfs
     }
 }
 
