@@ -16,12 +16,12 @@ extension LoadedObject {
         do throws(CallFailure) {
             var ids: [String: UInt32] = [:]
             for map in maps where bpf_map__fd(map) >= 0 {
-                ids[elfName(of: map)] = try ObjectMap.information(on: bpf_map__fd(map)).id
+                ids[elfName(of: map)] = try FrozenMap.information(on: bpf_map__fd(map)).id
             }
             let sources = plan.boundProviders.compactMapValues(\.carried)
             let object = CarriedObject(
                 object: plan.object, maps: ids, imports: sources.mapValues(\.root))
-            let own = try ObjectMap.make(object)
+            let own = try FrozenMap.make(ObjectMap.name, object.encoded)
             let others = sources.values.reduce(into: Set<UInt32>()) { $0.formUnion($1.mapIDs) }
             for provider in providers {
                 try bind(own.number, to: provider)
@@ -31,7 +31,7 @@ extension LoadedObject {
                     try bind(map.number, to: provider)
                 }
             }
-            let root = try ObjectMap.information(on: own.number).id
+            let root = try FrozenMap.information(on: own.number).id
             var objects = sources.values.reduce(into: [:]) { $0.merge($1.objects) { a, _ in a } }
             objects[root] = object
             return try? Carried(root: root, objects: objects)

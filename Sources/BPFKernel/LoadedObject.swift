@@ -89,6 +89,7 @@ public final class LoadedObject: @unchecked Sendable {
             carried = try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
             for index in providers { programs[index].offersCopies = plan.copiesOnly }
         }
+        try CopiesMap.record(plan, in: programs)
         self.carried = carried
         self.plan = plan
         self.programs = programs

@@ -16,7 +16,9 @@ public struct ProgramGraph: Sendable {
         public var copies: [ProviderExport] = []
         /// What it calls in other programs.
         public var imports: [ProgramImport]
-        /// The programs that import from it, by id.
+        /// What it has copies of, of other programs' objects.
+        public var copied: [CopiedFunction] = []
+        /// The programs that import from it, or have copies of its functions, by id.
         public var importers: [UInt32] = []
         /// Where it is pinned.
         public var pins: [String]
@@ -30,8 +32,10 @@ public struct ProgramGraph: Sendable {
             info.exports.first { $0.typeID == export.typeID.value }
         }
 
-        /// The distinct programs that it imports from.
-        public var providers: [UInt32] { Array(Set(imports.map(\.providerID))).sorted() }
+        /// The distinct programs that it imports from, or has copies of functions of.
+        public var providers: [UInt32] {
+            Set(imports.map(\.providerID)).union(copied.compactMap(\.providerID)).sorted()
+        }
     }
 
     /// In the order of ids, which is the order in which programs were loaded.
@@ -41,7 +45,7 @@ public struct ProgramGraph: Sendable {
     ///
     /// Programs that are unloaded meanwhile are left out; a program whose importer is found is held open by it and stays.
     ///
-    /// - Parameter all: whether programs that neither export nor import, nor can be copied from, are part of it.
+    /// - Parameter all: whether programs that neither export nor import, nor have or offer copies, are part of it.
     /// - Throws: ``KernelError`` if programs cannot be enumerated, which takes CAP_SYS_ADMIN.
     public static func read(all: Bool = false) throws(KernelError) -> ProgramGraph {
         try Capabilities.ofThisProcess().check([.lookUp])
@@ -49,15 +53,18 @@ public struct ProgramGraph: Sendable {
         let processes = ProcessHolders.read()
         var names = ImportNames()
         var graph = ProgramGraph(nodes: [])
-        for program in try OpenProgram.all() {
+        let programs = try OpenProgram.all()
+        var copyGraph = CopyGraph(programs)
+        for program in programs {
             let info = program.info
             // A program whose object is damaged offers nothing.
-            let copies = info.exports.isEmpty ? (try? program.carried())?.exports ?? [] : []
-            guard all || !info.exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty else { continue }
+            let copies = info.exports.isEmpty ? copyGraph.carried(by: program)?.exports ?? [] : []
+            let copied = copyGraph.copied(in: program)
+            guard all || !info.exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty || !copied.isEmpty else { continue }
             graph.nodes.append(
                 Node(
                     info: info, exports: try program.exports(), copies: copies, imports: try names.imports(of: info),
-                    pins: pins.pins(ofProgram: info.id), linkPins: pins.links(ofProgram: info.id),
+                    copied: copied, pins: pins.pins(ofProgram: info.id), linkPins: pins.links(ofProgram: info.id),
                     processes: processes.holders(ofProgram: info.id)))
         }
         return ProgramGraph(nodes: graph.nodes)
@@ -77,13 +84,13 @@ public struct ProgramGraph: Sendable {
     /// The program of an id.
     public subscript(id: UInt32) -> Node? { nodes.first { $0.info.id == id } }
 
-    /// The programs that import nothing from a program of the graph.
+    /// The programs that have nothing of another program of the graph.
     public var roots: [Node] {
         let ids = Set(nodes.map(\.info.id))
         return nodes.filter { ids.isDisjoint(with: $0.providers) }
     }
 
-    /// A program, all that it imports from and all that imports from it, directly or through others.
+    /// A program, all that it has something of and all that have something of it, directly or through others.
     public func around(_ id: UInt32) -> ProgramGraph {
         let known = Dictionary(nodes.map { ($0.info.id, $0) }, uniquingKeysWith: { a, _ in a })
         func reach(_ next: (Node) -> [UInt32]) -> Set<UInt32> {

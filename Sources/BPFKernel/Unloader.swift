@@ -15,6 +15,8 @@ public struct Unloaded: Sendable {
     /// Loaded programs that import from it, those left out that are unpinned with it: as long as one of them lives, so does
     /// the program.
     public var importers: [Importer]
+    /// Loaded programs that have copies of its functions, those left out that are unpinned with it: they keep its maps, not it.
+    public var mapHolders: [Importer]
     /// Other pins of the program, and of attachments of it.
     public var otherPins: [String]
     /// Processes that hold it or an attachment of it.
@@ -89,7 +91,7 @@ public enum Unloader {
             Unloaded(
                 pin: pin, id: program.info.id, name: program.info.name, linkPins: found.links.filter { isLink($0, of: pin) },
                 importers: surroundings.importers[program.info.id] ?? [],
-                otherPins: surroundings.pins(of: program.info.id),
+                mapHolders: surroundings.mapHolders[program.info.id] ?? [], otherPins: surroundings.pins(of: program.info.id),
                 processes: surroundings.processes.holders(ofProgram: program.info.id),
                 mapPins: program.info.mapIDs.flatMap(surroundings.index.pins(ofMap:)).filter { !found.all.contains($0) })
         }
@@ -193,6 +195,8 @@ private struct Surroundings {
     let processes = ProcessHolders.read()
     /// By provider.
     private(set) var importers: [UInt32: [Unloaded.Importer]] = [:]
+    /// By provider.
+    private(set) var mapHolders: [UInt32: [Unloaded.Importer]] = [:]
     /// The pins that are removed.
     private let removed: Set<String>
     private let own: Set<UInt32>
@@ -200,16 +204,25 @@ private struct Surroundings {
     init(of programs: [OpenProgram], without removed: Set<String>) throws(KernelError) {
         self.removed = removed
         own = Set(programs.map(\.info.id))
-        // Only a program with exports can have importers; others need no look at the whole system.
-        guard programs.contains(where: { !$0.info.exports.isEmpty }) else { return }
-        try Capabilities.ofThisProcess().check([.lookUp])
-        for program in try OpenProgram.all() where !own.contains(program.info.id) {
+        // Only a program with exports can have importers, and only one that carries its object, which takes maps, can be copied from;
+        // others need no look at the whole system. Without the privilege nobody can see whether it carries one, nor copy it.
+        let capabilities = try Capabilities.ofThisProcess()
+        if programs.contains(where: { !$0.info.exports.isEmpty }) { try capabilities.check([.lookUp]) }
+        guard capabilities.missing(for: .lookUp).isEmpty,
+            programs.contains(where: { !$0.info.exports.isEmpty || !$0.info.mapIDs.isEmpty })
+        else { return }
+        let all = try OpenProgram.all()
+        var copies = CopyGraph(all)
+        for program in all where !own.contains(program.info.id) {
             let info = program.info
+            let importer = Unloaded.Importer(
+                id: info.id, name: info.name, type: info.type, pins: pins(of: info.id),
+                processes: processes.holders(ofProgram: info.id))
             for provider in Set(info.imports.map(\.programID)) where own.contains(provider) {
-                importers[provider, default: []].append(
-                    .init(
-                        id: info.id, name: info.name, type: info.type, pins: pins(of: info.id),
-                        processes: processes.holders(ofProgram: info.id)))
+                importers[provider, default: []].append(importer)
+            }
+            for provider in Set(copies.copied(in: program).compactMap(\.providerID)) where own.contains(provider) {
+                mapHolders[provider, default: []].append(importer)
             }
         }
     }

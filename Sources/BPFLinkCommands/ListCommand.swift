@@ -6,9 +6,9 @@ import BPFLink
 /// `bpflink list`
 public struct ListCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Show the loaded programs that export or import functions.")
+        commandName: "list", abstract: "Show the loaded programs that export or import functions, or have copies of them.")
 
-    @Flag(help: "Show programs that neither export nor import, too.")
+    @Flag(help: "Show all other programs, too.")
     var all = false
 
     @OptionGroup var common: CommonOptions
@@ -21,9 +21,7 @@ public struct ListCommand: ParsableCommand {
             var lines: [String] = []
             for node in graph.nodes {
                 lines.append("\(node.title), tag \(node.info.tag)")
-                lines += node.exports.map { "  exports \($0.prototype)" }
-                lines += node.copies.map { "  offers copies of \($0.prototype)" }
-                lines += node.imports.map { "  imports \($0.words)" }
+                lines += (node.offerLines + node.imports.map { "imports \($0.words)" } + node.copied.map(\.words)).map { "  \($0)" }
                 lines += (node.environmentLines + node.placeLines).map { "  \($0)" }
             }
             return Report(text: lines.joined(separator: "\n"), json: .object(["programs": .array(graph.nodes.map(\.json))]))

@@ -159,7 +159,7 @@ extension LoadCommand {
             let exports = plan.object.exports.filter { export in
                 program.offersCopies || program.info.exports.contains { $0.typeID == export.typeID.value }
             }
-            let functions = plan.carriesOnly ? [] : plan.object.functions(of: program.name)
+            let functions = plan.functions(of: program.name)
             let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || $0.isCopied(into: functions) }
             let shared = plan.sharing.functions.filter { function in
                 provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false

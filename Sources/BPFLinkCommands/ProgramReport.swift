@@ -14,9 +14,26 @@ extension ProgramGraph.Node {
             + processes.map(\.words)
     }
 
-    /// What it calls in a provider.
+    /// What it calls in a provider, for the labels of a graph.
     func functions(from provider: UInt32) -> [String] {
         imports.filter { $0.providerID == provider }.map(\.label)
+            + copied.filter { $0.providerID == provider }.map { "\($0.function) (\($0.isPassedOn ? "passed on" : "copy"))" }
+    }
+
+    /// What it does with the functions of a provider: `calls record, has copies of clamp, reset`.
+    func uses(of provider: UInt32) -> String {
+        let copied = copied.filter { $0.providerID == provider }
+        let uses = [
+            ("calls", imports.filter { $0.providerID == provider }.map(\.label)),
+            ("has copies of", copied.filter { !$0.isPassedOn }.map(\.function)),
+            ("passes on copies of", copied.filter(\.isPassedOn).map(\.function)),
+        ]
+        return uses.filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1.joined(separator: ", "))" }.joined(separator: ", ")
+    }
+
+    /// What it offers, one line each.
+    var offerLines: [String] {
+        exports.map { "exports \($0.prototype)" } + copies.map { "offers copies of \($0.prototype)" }
     }
 
     var json: JSONValue {
@@ -30,7 +47,7 @@ extension ProgramGraph.Node {
             "copies": copies.isEmpty ? nil : .array(copies.map { json(for: $0) }),
             "environments": info.exports.isEmpty ? nil : environmentsJSON,
             "exports_bytes": info.exports.isEmpty ? nil : .integer(info.exportsSize),
-            "imports": .array(imports.map(\.json)),
+            "imports": .array(imports.map(\.json) + copied.map(\.json)),
             "importers": .array(importers.map { .integer($0) }),
         ])
     }
@@ -41,6 +58,23 @@ extension ProgramGraph.Node {
         return .object([
             "name": .string(export.name), "prototype": .string("\(export.prototype)"),
             "stack_bytes": facts.map { .integer($0.stackDepth) }, "frames": facts.map { .integer($0.frames) },
+        ])
+    }
+}
+
+extension CopiedFunction {
+    /// `has a copy of record from id 17 (library)`
+    var words: String {
+        "\(isPassedOn ? "passes on copies" : "has a copy") of \(function) "
+            + (providerID.map { "from id \($0) (\(providerName))" } ?? "of \(providerName), which is no longer loaded")
+    }
+
+    var json: JSONValue {
+        .object([
+            "name": .string(function),
+            "provider": providerID.map { .object(["id": .integer($0), "name": .string(providerName)]) } ?? .null,
+            "copy": .bool(true), "passed_on": isPassedOn ? .bool(true) : nil,
+            "object": providerID == nil ? .string(providerName) : nil,
         ])
     }
 }

@@ -6,9 +6,9 @@ import BPFLink
 /// `bpflink tree`
 public struct TreeCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "tree", abstract: "Show which loaded programs call functions of which others.",
+        commandName: "tree", abstract: "Show which loaded programs call functions of which others, or have copies of them.",
         discussion: """
-            Below each program are those that import from it, with what they call. A program that imports from several is below each of \
+            Below each program are those that import from it, with what they call or have copies of. A program that imports from several is below each of \
             them; what is below it is shown the first time. With REF, only what it imports from and what imports from it, directly or \
             through others, is shown.
             """)
@@ -56,7 +56,7 @@ struct TreeReport {
     ///   - rest: what stands before all lines below.
     ///   - provider: the program that this one is shown below.
     private mutating func add(_ node: ProgramGraph.Node, first: String, rest: String, below provider: UInt32?) {
-        let calls = provider.map { "  calls \(node.functions(from: $0).joined(separator: ", "))" } ?? ""
+        let calls = provider.map { "  \(node.uses(of: $0))" } ?? ""
         guard shown.insert(node.info.id).inserted else {
             lines.append("\(first)\(node.title)\(calls)  (shown above)")
             return
@@ -64,7 +64,8 @@ struct TreeReport {
         let importers = node.importers.compactMap { graph[$0] }
         lines.append("\(first)\(node.title)\(calls)")
         let bar = importers.isEmpty ? "    " : "│   "
-        lines += (node.placeLines + node.exports.map { "exports \($0.prototype)" } + node.environmentLines).map { rest + bar + $0 }
+        let orphans = node.copied.filter { $0.providerID == nil }.map(\.words)
+        lines += (node.placeLines + node.offerLines + orphans + node.environmentLines).map { rest + bar + $0 }
         for (index, importer) in importers.enumerated() {
             let isLast = index == importers.count - 1
             add(
@@ -80,13 +81,17 @@ struct DotReport {
     init(_ graph: ProgramGraph) {
         var lines = ["digraph bpflink {", "  rankdir=LR;", "  node [shape=box];"]
         for node in graph.nodes {
-            let words = [node.title] + node.pins + node.exports.map { "exports \($0.name)" } + node.environmentLines
+            let words = [node.title] + node.pins + node.exports.map { "exports \($0.name)" }
+                + node.copies.map { "offers copies of \($0.name)" } + node.environmentLines
             lines.append("  \(node.info.id) [label=\(Self.quoted(words))];")
         }
         let ids = Set(graph.nodes.map(\.info.id))
         for node in graph.nodes {
             for provider in node.providers where ids.contains(provider) {
-                lines.append("  \(node.info.id) -> \(provider) [label=\(Self.quoted(node.functions(from: provider)))];")
+                // Dashed where nothing is called: code was copied.
+                let isCall = node.imports.contains { $0.providerID == provider }
+                let style = isCall ? "" : ", style=dashed"
+                lines.append("  \(node.info.id) -> \(provider) [label=\(Self.quoted(node.functions(from: provider)))\(style)];")
             }
         }
         text = (lines + ["}"]).joined(separator: "\n")

@@ -56,7 +56,8 @@ public struct UnloadCommand: ParsableCommand {
         for program in plan.programs {
             lines.append("\(dryRun ? "would unpin" : "unpinned") \(program.pin): \(program.name), id \(program.id)")
             lines += program.linkPins.map { "  \(dryRun ? "would detach" : "detached") \($0)" }
-            lines += program.importers.map(Self.words(for:))
+            lines += program.importers.map { "  still imported from by \(Self.words(for: $0))" }
+            lines += program.mapHolders.map { "  its maps are still held, for copies, by \(Self.words(for: $0))" }
             lines += program.otherPins.map { "  still pinned at \($0)" }
             lines += program.processes.map { "  still \($0.words)" }
             lines += Set(program.mapPins).subtracting(plan.maps).sorted().map { "  its map stays pinned at \($0)" }
@@ -66,7 +67,7 @@ public struct UnloadCommand: ParsableCommand {
 
     private static func words(for importer: Unloaded.Importer) -> String {
         let places = importer.pins.map { "pinned at \($0)" } + importer.processes.map(\.words)
-        return "  still imported from by id \(importer.id) (\(importer.type) \(importer.name))"
+        return "id \(importer.id) (\(importer.type) \(importer.name))"
             + (places.isEmpty ? "" : ", \(places.joined(separator: ", "))")
     }
 
@@ -77,17 +78,19 @@ public struct UnloadCommand: ParsableCommand {
         ])
     }
 
+    private static func json(for importer: Unloaded.Importer) -> JSONValue {
+        .object([
+            "id": .integer(importer.id), "name": .string(importer.name), "type": .string("\(importer.type)"),
+            "pins": .strings(importer.pins), "processes": .array(importer.processes.map(\.json)),
+        ])
+    }
+
     private static func json(for removed: Unloaded) -> JSONValue {
         .object([
             "pin": .string(removed.pin), "id": .integer(removed.id), "name": .string(removed.name),
             "attachments": .array(removed.linkPins.map(JSONValue.string)),
-            "importers": .array(
-                removed.importers.map {
-                    .object([
-                        "id": .integer($0.id), "name": .string($0.name), "type": .string("\($0.type)"), "pins": .strings($0.pins),
-                        "processes": .array($0.processes.map(\.json)),
-                    ])
-                }),
+            "importers": .array(removed.importers.map(Self.json(for:))),
+            "map_holders": removed.mapHolders.isEmpty ? nil : .array(removed.mapHolders.map(Self.json(for:))),
             "other_pins": .strings(removed.otherPins), "map_pins": .strings(removed.mapPins),
             "processes": .array(removed.processes.map(\.json)),
         ])

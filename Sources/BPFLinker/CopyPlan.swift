@@ -18,17 +18,23 @@ public struct CopyPlan: Sendable {
         public let name: String
         /// The object it comes from, as its provider calls it.
         public let object: String
+        /// The map that holds that object.
+        public let source: UInt32
         /// Whether it is an import of the object, not only called by one.
         public let isImport: Bool
+        /// Whether its provider offers it, so that it could have been imported.
+        public let isExport: Bool
     }
 
     public let sources: [Source]
     let functions: [CodeCopies.Function]
     let imports: [SymbolIndex: Int]
+    /// The copies that each copy refers to.
+    let references: [Set<Int>]
     /// Names of imports, of objects that are copied from, that stay unresolved: the poisoned calls count on from the object's own.
     let unresolved: [String]
 
-    static let none = CopyPlan(sources: [], functions: [], imports: [:], unresolved: [])
+    static let none = CopyPlan(sources: [], functions: [], imports: [:], references: [], unresolved: [])
 
     /// The ids of all maps that the copies may use.
     public var mapIDs: Set<UInt32> { sources.reduce(into: []) { $0.formUnion($1.carried.maps.values) } }
@@ -37,10 +43,23 @@ public struct CopyPlan: Sendable {
     public var copied: [Function] {
         let imported = Set(imports.values)
         return functions.enumerated().map { index, copy in
-            let object = sources[copy.source].carried.object
+            let source = sources[copy.source]
+            let function = source.carried.object.functions[copy.function]
             return Function(
-                name: object.functions[copy.function].name, object: object.name, isImport: imported.contains(index))
+                name: function.name, object: source.carried.object.name, source: source.id, isImport: imported.contains(index),
+                isExport: function.role == .exported)
         }
+    }
+
+    /// What a program has that uses some of the imports: their copies, and those of all that these refer to.
+    public func copied(for imports: [Import]) -> [Function] {
+        var waiting = imports.compactMap { self.imports[$0.symbol] }
+        var reached = Set(waiting)
+        while let next = waiting.popLast() {
+            for other in references[next] where reached.insert(other).inserted { waiting.append(other) }
+        }
+        let copied = copied
+        return reached.sorted().map { copied[$0] }
     }
 
     /// The copies as the rewriter takes them.
@@ -64,6 +83,7 @@ struct CopyPlanner {
     private var sources: [(id: UInt32, carried: CarriedObject, imports: [SymbolIndex: CodeCopies.Target])] = []
     private var functions: [CodeCopies.Function] = []
     private var numbers: [CodeCopies.Function: Int] = [:]
+    private var references: [Set<Int>] = []
     private var unresolved: [String] = []
     private var callees: [[Int: [Int]]] = []
     private var errors: [LinkError] = []
@@ -80,7 +100,7 @@ struct CopyPlanner {
         errors += self.errors
         return CopyPlan(
             sources: sources.map { CopyPlan.Source(id: $0.id, carried: $0.carried, imports: $0.imports) },
-            functions: functions, imports: imports, unresolved: unresolved)
+            functions: functions, imports: imports, references: references, unresolved: unresolved)
     }
 
     /// Enters a function and all that it refers to.
@@ -95,8 +115,13 @@ struct CopyPlanner {
         var waiting = [start]
         let first = number(of: start, source).number
         while let function = waiting.popLast() {
-            for callee in callees[source][function] ?? [] where number(of: callee, source).isNew { waiting.append(callee) }
-            enterImports(of: function, source, in: carried, for: provider)
+            let own = number(of: function, source).number
+            for callee in callees[source][function] ?? [] {
+                let (number, isNew) = number(of: callee, source)
+                references[own].insert(number)
+                if isNew { waiting.append(callee) }
+            }
+            enterImports(of: function, own, source, in: carried, for: provider)
         }
         return first
     }
@@ -106,6 +131,7 @@ struct CopyPlanner {
         if let known = numbers[copy] { return (known, false) }
         numbers[copy] = functions.count
         functions.append(copy)
+        references.append([])
         return (functions.count - 1, true)
     }
 
@@ -119,14 +145,18 @@ struct CopyPlanner {
     }
 
     /// What the function imports from yet other providers is copied from these.
-    private mutating func enterImports(of function: Int, _ source: Int, in carried: Carried, for provider: ProviderSnapshot) {
+    private mutating func enterImports(of function: Int, _ own: Int, _ source: Int, in carried: Carried, for provider: ProviderSnapshot) {
         let object = sources[source].carried.object
         let code = object.functions[function]
         for wanted in object.imports where wanted.sites.contains(where: { code.contains($0) }) {
-            guard sources[source].imports[wanted.symbol] == nil else { continue }
+            if let known = sources[source].imports[wanted.symbol] {
+                if case .copy(let number) = known { references[own].insert(number) }
+                continue
+            }
             if let id = sources[source].carried.imports[wanted.name] {
                 guard let number = enter(wanted.name, of: id, in: carried, for: provider) else { continue }
                 sources[source].imports[wanted.symbol] = .copy(number)
+                references[own].insert(number)
             } else if wanted.isWeak {
                 let poison = Poison.immediate(forImport: firstPoison + unresolved.count)
                 unresolved.append(wanted.name)

@@ -86,9 +86,29 @@ public struct LinkPlan: Sendable {
         return providers[slot.value].carried != nil
     }
 
+    /// The functions of the object that a program consists of, itself included, by name.
+    public func functions(of program: String) -> Set<String> {
+        if carriesOnly { return [] }
+        guard isShared, program == syntheticEntry?.name else { return sharing.contents[program] ?? object.functions(of: program) }
+        return sharing.functions.reduce(into: []) { names, shared in
+            guard let index = object.functions.firstIndex(of: shared.export.function) else { return }
+            names.formUnion(object.reachableFunctions(from: index).map { object.functions[$0].name })
+        }
+    }
+
+    /// What a program has copies of: what it imports, and what that refers to.
+    public func copied(into program: String) -> [CopyPlan.Function] {
+        let functions = functions(of: program)
+        let imports = bindings.filter { binding in
+            guard case .copy = binding.target else { return false }
+            return binding.import.sites.contains { functions.contains($0.function) }
+        }
+        return copies.copied(for: imports.map(\.import))
+    }
+
     /// What a program imports by FD and name from other providers.
     public func calledImports(of program: String) -> [Binding] {
-        let functions = object.functions(of: program)
+        let functions = functions(of: program)
         return bindings.filter { binding in
             guard case .export = binding.target else { return false }
             return binding.import.sites.contains { functions.contains($0.function) }

@@ -65,8 +65,10 @@ public struct Sharing: Sendable {
     public let providerType: String
     /// The calls of shared functions.
     let fixups: [Fixup]
+    /// The functions that each program consists of, by name.
+    let contents: [String: Set<String>]
 
-    static let none = Sharing(functions: [], copies: [], providerType: "socket", fixups: [])
+    static let none = Sharing(functions: [], copies: [], providerType: "socket", fixups: [], contents: [:])
 
     /// The names of the programs that import.
     public var importers: Set<String> { Set(functions.flatMap(\.programs)) }

@@ -91,7 +91,9 @@ struct SharingPlanner {
         let functions = functions(shared, calls, images)
         return Sharing(
             functions: functions, copies: copies(images), providerType: providerType(functions),
-            fixups: fixups(calls, Dictionary(uniqueKeysWithValues: zip(shared.sorted(), functions))))
+            fixups: fixups(calls, Dictionary(uniqueKeysWithValues: zip(shared.sorted(), functions))),
+            contents: Dictionary(
+                images.map { (object.functions[$0].name, Set(names(Array($1)))) }, uniquingKeysWith: { a, _ in a }))
     }
 
     // MARK: What

@@ -56,6 +56,14 @@ struct ByteReader {
         return String(decoding: bytes[(range.lowerBound + position)..<end], as: UTF8.self)
     }
 
+    /// All of the window as a name, which is shown to people.
+    func text() throws(ObjectError) -> String {
+        guard all.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            throw ObjectError(.malformed, "\(what) has a control character", at: place(0))
+        }
+        return String(decoding: all, as: UTF8.self)
+    }
+
     /// A part of the window as a window of its own.
     func part(_ position: Int, _ length: Int, what: String) throws(ObjectError) -> ByteReader {
         guard position >= 0, length >= 0, position <= count, length <= count - position else {

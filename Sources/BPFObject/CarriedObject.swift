@@ -68,11 +68,8 @@ public struct CarriedObject: Sendable {
         var position = Self.headerSize
         func text(_ length: UInt32) throws(ObjectError) -> String {
             let part = try reader.part(position, Int(length), what: "a name in \(what)")
-            guard part.all.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-                throw ObjectError(.malformed, "a name with a control character in \(what)", at: part.place(0))
-            }
             position += Int(length)
-            return String(decoding: part.all, as: UTF8.self)
+            return try part.text()
         }
         /// Numbers by name; an entry has eight bytes at least, so the bytes bound the count.
         func table(_ count: UInt32) throws(ObjectError) -> [String: UInt32] {

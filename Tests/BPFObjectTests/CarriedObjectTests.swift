@@ -59,7 +59,7 @@ import Testing
         #expect(fault(changed(bytes, at: 16, to: 255))?.code == .malformed)
         #expect(fault(changed(bytes, at: 28, to: 1))?.code == .truncated || fault(changed(bytes, at: 28, to: 1))?.code == .malformed)
         // The first byte of the object's name.
-        #expect(fault(changed(bytes, at: 32, to: 0x1b))?.message == "a name with a control character in map 1")
+        #expect(fault(changed(bytes, at: 32, to: 0x1b))?.message == "a name in map 1 has a control character")
     }
 
     @Test func noBytesBreakTheReader() throws {
