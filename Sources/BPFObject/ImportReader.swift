@@ -86,6 +86,13 @@ struct ImportReader {
                         + "\(place.instruction) of section \(section.name), which is neither a call nor a load of an address",
                     at: relocation.entry)
             }
+            // What is at some distance from a function is no function. Whoever relocates the call adds the number.
+            guard instruction.immediate == (use == .call ? -1 : 0) else {
+                throw ObjectError(
+                    .malformed,
+                    "instruction \(place.instruction) of section \(section.name) refers to something beside `\(symbol.name)`: its "
+                        + "immediate is \(instruction.immediate)", at: relocation.entry)
+            }
             guard let function = code.function(at: place) else {
                 throw ObjectError(
                     .malformed,

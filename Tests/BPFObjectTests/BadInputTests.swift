@@ -77,6 +77,22 @@ import Testing
         #expect(error.sites.map(\.function) == ["on_rename"])
     }
 
+    /// Such a call would go into the midst of a copied function.
+    @Test(arguments: [0, 1, 0x7fff_ffff] as [UInt32])
+    func aCallOfSomethingBesideAnImportIsAnError(immediate: UInt32) throws {
+        let object = try Object(bytes: Fixture.bytes("steps_import"), name: "")
+        let site = try #require(object.imports.first?.sites.first)
+        let error = try #require(
+            try fault(patched("steps_import") { bytes in
+                let place = object.sections[site.section.value].offset.value + site.instruction.byteOffset + 4
+                for index in 0..<4 { bytes[place + index] = UInt8(truncatingIfNeeded: immediate >> (8 * index)) }
+            }))
+        #expect(error.code == .malformed)
+        #expect(
+            error.message == "instruction \(site.instruction) of section \(site.sectionName) refers to something beside "
+                + "`bpf_subprog_scale`: its immediate is \(immediate)")
+    }
+
     @Test func anImportThatTheTypeInformationDoesNotKnowHasNoPrototype() throws {
         let bytes = try patched("import_kprobe") { bytes in
             let section = try #require(try Object(bytes: bytes, name: "").sections.first { $0.name == ".BTF" })

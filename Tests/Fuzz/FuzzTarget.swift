@@ -26,6 +26,8 @@ public func test(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         readTypes(bytes)
     } else if bytes.starts(with: Array("bpflink".utf8)) {
         readCarried(bytes)
+    } else if bytes.starts(with: Array("bpfcopy".utf8)) {
+        readCopies(bytes)
     } else {
         readObject(bytes)
     }
@@ -158,7 +160,17 @@ private func readCarried(_ bytes: [UInt8]) {
     }
 }
 
-/// What is written has nothing left to import. Of a damaged object it may be damaged as well: reading it then says so.
+/// What a program has copies of, as the kernel gives it.
+private func readCopies(_ bytes: [UInt8]) {
+    do throws(ObjectError) {
+        let record = try CopyRecord(encoded: bytes, what: "copies")
+        if record.encoded != bytes { fatalError("what is recorded is not as it was read") }
+    } catch {
+        check(error)
+    }
+}
+
+/// What is written can be read again, and has nothing left to import.
 private func write(_ plan: LinkPlan) {
     let bytes: [UInt8]
     do throws(ObjectError) { bytes = try plan.rewrittenObject() } catch { return check(error) }
@@ -168,7 +180,7 @@ private func write(_ plan: LinkPlan) {
         let entries = plan.object.entryPrograms.count + (plan.syntheticEntry == nil ? 0 : 1)
         if written.entryPrograms.count != entries { fatalError("\(written.entryPrograms.count) programs are written of \(entries)") }
     } catch {
-        check(error)
+        fatalError("what is written cannot be read: \(error)")
     }
 }
 
