@@ -29,3 +29,18 @@ static inline int clinux_open_cpu_clock(int cpu, unsigned long nanoseconds)
 
 	return syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
+
+/*
+ * perf_event_open(2) of a probe at the entry of a kernel function, which counts its hits by this task. TYPE is what
+ * /sys/bus/event_source/devices/kprobe/type says.
+ */
+static inline int clinux_open_kprobe(unsigned int type, const char *function)
+{
+	struct perf_event_attr attr = {
+		.type = type,
+		.size = sizeof(attr),
+		.kprobe_func = (unsigned long)function,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}

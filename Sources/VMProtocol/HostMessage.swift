@@ -53,11 +53,15 @@ public struct Job: Equatable, Sendable {
     public var directory: String
     public var files: Files
     public var input: Input
+    /// Have the kernel look for memory that the job leaked (kmemleak), after its end and before its end record. What is
+    /// found is in the kernel's log. A kernel that cannot look does not start the job.
+    public var searchesForLeaks: Bool
 
     public init(
         id: String, arguments: [String], environment: [String] = [], directory: String = "/", files: Files = .own,
-        input: Input = .none
+        input: Input = .none, searchesForLeaks: Bool = false
     ) {
+        self.searchesForLeaks = searchesForLeaks
         self.id = id
         self.arguments = arguments
         self.environment = environment
@@ -88,6 +92,7 @@ public enum HostMessage: Equatable, Sendable {
                 .init("environment", .array(job.environment.map(JSON.string))),
                 .init("directory", .string(job.directory)), .init("files", .string(job.files.rawValue)),
             ]
+            if job.searchesForLeaks { members.append(.init("leaks", true)) }
             switch job.input {
             case .none: break
             case .stream: members.append(.init("input", "stream"))
@@ -125,7 +130,7 @@ public enum HostMessage: Equatable, Sendable {
                 Job(
                     id: try fields.string("id"), arguments: try fields.strings("arguments"),
                     environment: try fields.strings("environment"), directory: try fields.string("directory"),
-                    files: files, input: input))
+                    files: files, input: input, searchesForLeaks: fields.json["leaks"] == true))
         case "input": self = .input(try fields.bytes("data"))
         case "inputEnd": self = .inputEnd
         case "resize": self = .resize(rows: try fields.integer("rows"), columns: try fields.integer("columns"))

@@ -93,7 +93,10 @@ final class Agent {
                 try FileSystems.enterHostFiles()
                 hostFilesEntered = true
             }
-            job = RunningJob(id: request.id, command: try Command(request), started: started, taint: taint)
+            if request.searchesForLeaks { try LeakSearch.check() }
+            job = RunningJob(
+                id: request.id, command: try Command(request), started: started, taint: taint,
+                searchesForLeaks: request.searchesForLeaks)
         } catch {
             // As shells have it: 127 for a command that is not there, 126 for one that cannot be run.
             let code = error.number == ENOENT ? 127 : 126
@@ -114,6 +117,7 @@ final class Agent {
             guard process > 0 else { return }
             guard let job, job.command.process == process else { continue }
             let milliseconds = uptimeMilliseconds() - job.started
+            if job.searchesForLeaks { try LeakSearch.run() }
             try moveStreams()
             try forwardKernelLog()
             self.job = nil

@@ -10,14 +10,16 @@ final class RunningJob {
     /// Uptime in milliseconds and taint when the job was started.
     let started: Int
     let taint: Int
+    let searchesForLeaks: Bool
     private var pendingInput: [UInt8] = []
     private var inputEnds = false
 
-    init(id: String, command: Command, started: Int, taint: Int) {
+    init(id: String, command: Command, started: Int, taint: Int, searchesForLeaks: Bool) {
         self.id = id
         self.command = command
         self.started = started
         self.taint = taint
+        self.searchesForLeaks = searchesForLeaks
     }
 
     /// What to wait for.

@@ -21,6 +21,13 @@ struct MachineOptions: ParsableArguments {
     @Option(help: "Who executes the guest: auto (what a probe found to work), kvm or tcg.")
     var accel = "auto"
 
+    @Flag(
+        help: """
+            Have the kernel look for memory that was leaked, after the command or each case; takes a kernel with kmemleak, as \
+            +debug has it.
+            """)
+    var leaks = false
+
     @Option(help: "The guest agent, if it is not beside this program.")
     var agent: String?
 

@@ -78,6 +78,8 @@ struct Test: ParsableCommand {
         run.cold = cold
         run.timeout = timeout.map { .seconds($0) }
         run.jobs = jobs
+        run.needs = KernelNeeds(image: place.kernel)
+        run.searchesForLeaks = machine.leaks
         if let memory = machine.memory { run.memoryMiB = memory }
         let prepared = try run.prepare(
             agent: machine.agent, installation: place.installation, cache: place.cache, note: { note($0) })
@@ -114,6 +116,7 @@ struct Test: ParsableCommand {
         words += file.flatMap { ["--file", $0] } + env.flatMap { ["--env", $0] }
         if let timeout { words += ["--timeout", "\(timeout)"] }
         if cold { words.append("--cold") }
+        if machine.leaks { words.append("--leaks") }
         return words.map(shellQuoted).joined(separator: " ")
     }
 }

@@ -6,70 +6,25 @@ import VMProtocol
 
 @testable import VMRunner
 
-/// The kernel for the tests that boot machines.
-enum TestKernel {
-    static let path = Environment["BPFLINK_TEST_KERNEL"]
-    static let hint: Comment = "set BPFLINK_TEST_KERNEL to the path of a kernel built by bpflink-vm"
-}
-
 /// Real machines that do well and that fail in every way: each failure must get exactly one name, and the right one.
 ///
 /// They need a kernel that `bpflink-vm kernel build` made (it has the kernel's own faults on demand, LKDTM), named by
 /// the environment variable BPFLINK_TEST_KERNEL; without it the whole suite is shown as skipped.
-@Suite(.serialized, .enabled(if: TestKernel.path != nil, TestKernel.hint))
+@Suite(.serialized, .enabled(if: TestKernel.plain != nil, TestKernel.hint))
 struct GuestTests {
-    static let cache = try! Cache()
+    let machine = TestMachine(kernel: TestKernel.plain)
 
-    let rules = try! SplatRulesTests.shipped()
-
-    func configuration(initramfs: Initramfs? = nil, sharesHostFiles: Bool = true) throws -> MachineConfiguration {
-        let kernel = try Files.resolve(try #require(TestKernel.path))
-        let archive = try initramfs ?? Initramfs.make(agent: try Installation.agent(nil), cache: Self.cache)
-        return MachineConfiguration(
-            kernel: kernel, initramfs: archive.path, accelerator: .tcg, memoryMiB: 512, sharesHostFiles: sharesHostFiles)
-    }
-
-    /// What a shell command came to.
-    struct Outcome {
-        var end: JobEnd?
-        var failure: Failure?
-        var output = ""
-        var errors = ""
-    }
-
-    /// Boots a machine, has a shell run a script, and ends the machine.
     func run(
         _ script: String, input: [HostMessage] = [], timeout: Duration = .seconds(60), directory path: String = "/",
         environment: [String] = [], onOutput: @escaping (Session) -> Void = { _ in }
-    ) throws -> Outcome {
-        let files = try Files.makeTemporaryDirectory()
-        defer { Files.remove(files) }
-        let session = try Session.boot(try configuration(), directory: files, rules: rules, note: { _ in })
-        var outcome = Outcome()
-        var waitingInput = input
-        let job = Job(
-            id: "test", arguments: ["/bin/sh", "-c", script],
-            environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment, directory: path, files: .host,
-            input: input.isEmpty ? .none : .stream)
-        session.run(
-            job, timeout: timeout,
-            streams: .init(output: { stream, bytes in
-                let text = String(decoding: bytes, as: UTF8.self)
-                if stream == .output { outcome.output += text } else { outcome.errors += text }
-                // Not before the command is there to take it.
-                for message in waitingInput { session.machine.send(message) }
-                waitingInput = []
-                onOutput(session)
-            }))
-        session.shutDown()
-        outcome.failure = session.conclude()
-        outcome.end = session.evidence.end
-        return outcome
+    ) throws -> TestMachine.Outcome {
+        try machine.run(
+            script, input: input, timeout: timeout, directory: path, environment: environment, onOutput: onOutput)
     }
 
     /// Has the kernel commit one of its faults on demand.
-    func provoke(_ fault: String, timeout: Duration = .seconds(60)) throws -> Outcome {
-        try run("echo \(fault) > /sys/kernel/debug/provoke-crash/DIRECT", timeout: timeout)
+    func provoke(_ fault: String, timeout: Duration = .seconds(60)) throws -> TestMachine.Outcome {
+        try machine.provoke(fault, timeout: timeout)
     }
 
     // MARK: Machines that do well
@@ -223,7 +178,8 @@ struct GuestTests {
         }
         do {
             _ = try Session.boot(
-                try configuration(initramfs: initramfs, sharesHostFiles: false), directory: files, rules: rules,
+                try machine.configuration(initramfs: initramfs, sharesHostFiles: false), directory: files,
+                rules: machine.rules,
                 limits: limits, attempts: 2, note: notes)
             return nil
         } catch let failure as Failure {
@@ -255,18 +211,18 @@ struct GuestTests {
     @Test func aKernelThatIsNoneDoesNotStart() throws {
         let files = try Files.makeTemporaryDirectory()
         defer { Files.remove(files) }
-        var configuration = try configuration()
+        var configuration = try machine.configuration()
         configuration.kernel = #filePath
         #expect(throws: (any Error).self) {
             try Session.boot(
-                configuration, directory: files, rules: rules, limits: .init(bootSilence: .seconds(1)), attempts: 1,
+                configuration, directory: files, rules: machine.rules, limits: .init(bootSilence: .seconds(1)), attempts: 1,
                 note: { _ in })
         }
     }
 }
 
 /// A suite of shell cases in real machines, restored from a snapshot and booted anew.
-@Suite(.serialized, .enabled(if: TestKernel.path != nil, TestKernel.hint))
+@Suite(.serialized, .enabled(if: TestKernel.plain != nil, TestKernel.hint))
 struct SuiteRunTests {
     static let script = """
         #!/bin/sh
@@ -292,12 +248,12 @@ struct SuiteRunTests {
         try Files.write(Self.script.utf8, to: "\(directory)/suite", permissions: .init(rawValue: 0o755))
         try Files.makeDirectory("\(directory)/data")
         try Files.write("hello\n".utf8, to: "\(directory)/data/text")
-        var run = SuiteRun(kernel: try #require(TestKernel.path), accelerator: .tcg, suite: "\(directory)/suite")
+        var run = SuiteRun(kernel: try #require(TestKernel.plain), accelerator: .tcg, suite: "\(directory)/suite")
         run.files = ["/bin/sh:/bin/sh", "\(directory)/data"]
         run.timeout = .seconds(6)
         run.cold = cold
         let prepared = try run.prepare(
-            agent: nil, installation: SplatRulesTests.installation, cache: GuestTests.cache, note: { _ in })
+            agent: nil, installation: SplatRulesTests.installation, cache: TestMachine.cache, note: { _ in })
         let cases = try prepared.cases()
         #expect(cases.count == 10 && cases[3].cpus == 2)
         let results = try prepared.results(of: cases) { _ in }

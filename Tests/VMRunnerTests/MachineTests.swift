@@ -35,6 +35,16 @@ import Testing
         #expect(Accelerator.tcg.patience > Accelerator.kvm.patience)
     }
 
+    @Test func aDebugKernelGetsMoreOfEverything() {
+        var slow = configuration
+        slow.needs = KernelNeeds(.debug)
+        #expect(slow.patience > configuration.patience && slow.needs.leastMemoryMiB > configuration.memoryMiB)
+        let plain = value("-append", in: configuration.arguments(console: "/c"))[0]
+        let arguments = value("-append", in: slow.arguments(console: "/c"))[0]
+        #expect(arguments == "\(plain) sysctl.net.core.bpf_jit_harden=2 kmemleak.verbose=1")
+        #expect(KernelNeeds(.plain) == KernelNeeds() && KernelNeeds(image: "/nonexistent/vmlinux") == KernelNeeds())
+    }
+
     @Test func theHostsFilesAreReadOnlyAndOnlyThereIfAskedFor() {
         var configuration = configuration
         #expect(value("-fsdev", in: configuration.arguments(console: "/c")).isEmpty)

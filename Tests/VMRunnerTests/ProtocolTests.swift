@@ -81,6 +81,7 @@ import Testing
         HostMessage.job(
             Job(id: "a b", arguments: ["sh", "-c", "x\ny"], environment: ["A=1"], directory: "/d", files: .host, input: .stream)),
         .job(Job(id: "t", arguments: ["sh"], input: .terminal(rows: 3, columns: 4))), .job(Job(id: "n", arguments: ["x"])),
+        .job(Job(id: "l", arguments: ["x"], searchesForLeaks: true)),
         .input([0, 255, 10]), .inputEnd, .resize(rows: 1, columns: 2), .explain, .quit,
     ])
     func hostMessagesComeBack(_ message: HostMessage) throws {

@@ -15,6 +15,16 @@ public struct StoredKernel: Sendable {
 
     /// The image that is booted: debug information removed, BTF kept.
     public var image: String { "\(directory)/vmlinux" }
+
+    /// Reads what a build left; nil if there is no kernel in the directory, which has its name.
+    init?(directory: String) {
+        guard let text = try? Files.text("\(directory)/about.json"), let about = try? JSON(parsing: Array(text.utf8)),
+            let variant = about["variant"]?.stringValue.flatMap({ KernelVariant($0) }),
+            let release = about["release"]?.stringValue
+        else { return nil }
+        (self.variant, self.release, self.directory) = (variant, release, directory)
+        id = LibraryClosure.lastComponent(directory)
+    }
 }
 
 /// The kernels in the cache. What is there is whole: a kernel is put together beside its place, then renamed.
@@ -35,14 +45,7 @@ public struct KernelStore: Sendable {
     }
 
     /// The kernel of this very name.
-    func find(_ id: String) -> StoredKernel? {
-        let directory = "\(cache.root)/kernels/\(id)"
-        guard let text = try? Files.text("\(directory)/about.json"), let about = try? JSON(parsing: Array(text.utf8)),
-            let variant = about["variant"]?.stringValue.flatMap({ KernelVariant($0) }),
-            let release = about["release"]?.stringValue
-        else { return nil }
-        return StoredKernel(id: id, variant: variant, release: release, directory: directory)
-    }
+    func find(_ id: String) -> StoredKernel? { StoredKernel(directory: "\(cache.root)/kernels/\(id)") }
 
     /// The kernel that a user named: a variant (as the sources are now), a file, or the start of a name from the list.
     /// - Throws: `RunnerError`

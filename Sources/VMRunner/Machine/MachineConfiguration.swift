@@ -38,6 +38,11 @@ struct MachineConfiguration: Equatable, Sendable {
     var sharesHostFiles = false
     /// A socket for the debugger; the machine then waits for it before its first instruction.
     var debuggerSocket: String?
+    /// What its kernel needs more of than others.
+    var needs = KernelNeeds()
+
+    /// By how much the runner's own deadlines grow.
+    var patience: Int { accelerator.patience * needs.slowness }
 
     /// The kernel's command line. Its own watchdogs come in order (RCU stall, soft lockup, hung task), each below
     /// the runner's deadlines, so that one hang has one name.
@@ -52,7 +57,7 @@ struct MachineConfiguration: Equatable, Sendable {
             "unknown_nmi_panic", "softlockup_all_cpu_backtrace=1", "hardlockup_all_cpu_backtrace=1",
             "sysctl.vm.panic_on_oom=1", "kasan_multi_shot",
             "rcupdate.rcu_cpu_stall_timeout=30", "watchdog_thresh=20", "sysctl.kernel.hung_task_timeout_secs=60",
-        ]
+        ] + needs.kernelArguments
     }
 
     /// QEMU and its arguments.

@@ -80,8 +80,10 @@ public struct AcceleratorProbe: Sendable {
         let initramfs = try Initramfs.make(agent: try Installation.agent(agent), cache: cache)
         let directory = try Files.makeTemporaryDirectory()
         defer { Files.remove(directory) }
+        let needs = KernelNeeds(image: kernel)
         let configuration = MachineConfiguration(
-            kernel: try Files.resolve(kernel), initramfs: initramfs.path, accelerator: accelerator)
+            kernel: try Files.resolve(kernel), initramfs: initramfs.path, accelerator: accelerator,
+            memoryMiB: max(256, needs.leastMemoryMiB), needs: needs)
         do {
             let session = try Session.boot(
                 configuration, directory: directory, rules: rules, limits: AcceleratorProbe.limits, attempts: 1,

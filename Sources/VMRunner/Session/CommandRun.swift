@@ -19,6 +19,10 @@ public struct CommandRun: Sendable {
     public var command: [String]
     /// `NAME=VALUE` strings on top of those that are always passed on.
     public var environment: [String] = []
+    /// What the kernel needs more of than a plain one.
+    public var needs = KernelNeeds()
+    /// Has the kernel look for memory that the command leaked; takes a kernel with kmemleak.
+    public var searchesForLeaks = false
     /// Keeps the machine's files in this directory.
     public var keptDirectory: String?
 
@@ -44,7 +48,7 @@ public struct CommandRun: Sendable {
         try Files.makeDirectory(directory)
         var configuration = MachineConfiguration(
             kernel: try Files.resolve(kernel), initramfs: initramfs.path, accelerator: accelerator, cpus: cpus,
-            memoryMiB: memoryMiB, sharesHostFiles: true)
+            memoryMiB: max(memoryMiB, needs.leastMemoryMiB), sharesHostFiles: true, needs: needs)
         if waitsForDebugger {
             configuration.debuggerSocket = "\(directory)/gdb.sock"
             let symbols = Files.exists("\(kernel).debug") ? "\(kernel).debug" : kernel
@@ -119,7 +123,8 @@ public struct CommandRun: Sendable {
         let size = RawTerminal.size
         return Job(
             id: "run", arguments: command, environment: variables, directory: try Files.resolve("."), files: .host,
-            input: usesTerminal ? .terminal(rows: size.rows, columns: size.columns) : .stream)
+            input: usesTerminal ? .terminal(rows: size.rows, columns: size.columns) : .stream,
+            searchesForLeaks: searchesForLeaks)
     }
 }
 

@@ -4,7 +4,7 @@ import VMProtocol
 
 /// One machine from its boot to its end, with everything that is learnt about it on the way.
 final class Session {
-    /// The runner's own deadlines, for KVM; the accelerator's patience multiplies them.
+    /// The runner's own deadlines, for KVM and a plain kernel; the configuration's patience multiplies them.
     struct Limits: Sendable {
         /// A boot that writes nothing to its console for so long hangs.
         var bootSilence = Duration.seconds(5)
@@ -110,7 +110,7 @@ final class Session {
         machine.kill()
     }
 
-    private func patient(_ limit: Duration) -> Duration { limit * machine.configuration.accelerator.patience }
+    private func patient(_ limit: Duration) -> Duration { limit * machine.configuration.patience }
 
     /// Nil when the agent has said hello.
     private func awaitHello() throws -> Failure? {

@@ -22,6 +22,10 @@ public struct SuiteRun: Sendable {
     public var timeout: Duration?
     /// Machines at a time; nil for one per core.
     public var jobs: Int?
+    /// What the kernel needs more of than a plain one.
+    public var needs = KernelNeeds()
+    /// Has the kernel look for memory that a case leaked; takes a kernel with kmemleak.
+    public var searchesForLeaks = false
 
     /// Where the suite lies in the machine, and its working directory.
     static let directory = "/suite"
@@ -161,8 +165,8 @@ extension SuiteRun.Prepared {
             id: id, arguments: [program] + arguments,
             environment: ["PATH=\(SuiteRun.directory):/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=dumb"]
                 + run.environment,
-            directory: SuiteRun.directory)
-        let limit = run.timeout ?? .seconds(20) * run.accelerator.patience
+            directory: SuiteRun.directory, searchesForLeaks: run.searchesForLeaks)
+        let limit = run.timeout ?? .seconds(20) * session.machine.configuration.patience
         session.run(
             job, timeout: limit,
             streams: .init(output: { stream, bytes in
@@ -195,14 +199,14 @@ extension SuiteRun.Prepared {
         try snapshots.snapshot(cpus: cpus) {
             try Snapshot.make(
                 try configuration(cpus: cpus), kernelDigest: kernelDigest, initramfsDigest: initramfs.digest, rules: rules,
-                cache: cache, note: note)
+                searchesForLeaks: run.searchesForLeaks, cache: cache, note: note)
         }
     }
 
     private func configuration(cpus: Int) throws -> MachineConfiguration {
         MachineConfiguration(
             kernel: try Files.resolve(run.kernel), initramfs: initramfs.path, accelerator: run.accelerator, cpus: cpus,
-            memoryMiB: run.memoryMiB)
+            memoryMiB: max(run.memoryMiB, run.needs.leastMemoryMiB), needs: run.needs)
     }
 }
 

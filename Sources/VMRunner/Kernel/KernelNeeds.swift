@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+
+import SystemPackage
+
+/// What machines with a kernel need more of than those with a plain one.
+public struct KernelNeeds: Equatable, Sendable {
+    /// Memory below which a machine has too little, in MiB.
+    public var leastMemoryMiB = 0
+    /// By how much deadlines grow.
+    public var slowness = 1
+    /// More for the kernel's command line.
+    public var kernelArguments: [String] = []
+
+    public init() {}
+
+    /// The needs of a configuration.
+    public init(_ configuration: KernelConfiguration) {
+        guard configuration == .debug else { return }
+        // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on top.
+        leastMemoryMiB = 1024
+        slowness = 4
+        kernelArguments = [
+            // Constants in JITed code are blinded, for root's programs too: other instructions, and more of them.
+            "sysctl.net.core.bpf_jit_harden=2",
+            // Leaks are told in the log with what allocated them, not only counted.
+            "kmemleak.verbose=1",
+        ]
+    }
+
+    /// The needs of a kernel's image: one in the store is known by its configuration, any other is taken for plain.
+    public init(image: String) {
+        let directory = FilePath(image).removingLastComponent().string
+        self.init(StoredKernel(directory: directory)?.variant.configuration ?? .plain)
+    }
+}
