@@ -6,7 +6,7 @@ import SystemPackage
 public struct KernelNeeds: Equatable, Sendable {
     /// Memory below which a machine has too little, in MiB.
     public var leastMemoryMiB = 0
-    /// By how much deadlines grow.
+    /// By how much deadlines grow, the kernel's own too: at most 3, for its `watchdog_thresh` takes 60 at most.
     public var slowness = 1
     /// More for the kernel's command line.
     public var kernelArguments: [String] = []
@@ -18,7 +18,7 @@ public struct KernelNeeds: Equatable, Sendable {
         guard configuration == .debug else { return }
         // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on top.
         leastMemoryMiB = 1024
-        slowness = 4
+        slowness = 3
         kernelArguments = [
             // Constants in JITed code are blinded, for root's programs too: other instructions, and more of them.
             "sysctl.net.core.bpf_jit_harden=2",

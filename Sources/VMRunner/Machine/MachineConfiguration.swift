@@ -56,7 +56,8 @@ struct MachineConfiguration: Equatable, Sendable {
             // The runner injects an NMI into a machine that hangs: the trace is what it wants.
             "unknown_nmi_panic", "softlockup_all_cpu_backtrace=1", "hardlockup_all_cpu_backtrace=1",
             "sysctl.vm.panic_on_oom=1", "kasan_multi_shot",
-            "rcupdate.rcu_cpu_stall_timeout=30", "watchdog_thresh=20", "sysctl.kernel.hung_task_timeout_secs=60",
+            "rcupdate.rcu_cpu_stall_timeout=\(30 * needs.slowness)", "watchdog_thresh=\(20 * needs.slowness)",
+            "sysctl.kernel.hung_task_timeout_secs=\(60 * needs.slowness)",
         ] + needs.kernelArguments
     }
 
