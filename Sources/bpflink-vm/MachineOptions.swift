@@ -23,7 +23,7 @@ struct MachineOptions: ParsableArguments {
 
     @Flag(
         help: """
-            Have the kernel look for memory that was leaked, after the command or each case; takes a kernel with kmemleak, as \
+            Have the kernel look for memory that was leaked, after the command or all cases; takes a kernel with kmemleak, as \
             +debug has it.
             """)
     var leaks = false

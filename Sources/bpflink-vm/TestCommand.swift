@@ -13,7 +13,8 @@ struct Test: ParsableCommand {
             anything else (failed). It is put into the machine with its libraries and the given files; the host's \
             files are not there. A machine is booted once and restored from a snapshot for every case.
             A case passes only if its end was recorded, the kernel's taint is as before, no line of its kernel log is \
-            on the deny list, and the machine ended well.
+            on the deny list, and the machine ended well. With --leaks, all cases run once more, in one machine, which is then \
+            searched.
             Exit code: 0 if cases were run and none failed, 1 if one failed or there was none, 240 to 244 if the \
             machine did not get as far as the cases, 245 if the runner could not do its work.
             """)
@@ -79,7 +80,6 @@ struct Test: ParsableCommand {
         run.timeout = timeout.map { .seconds($0) }
         run.jobs = jobs
         run.needs = KernelNeeds(image: place.kernel)
-        run.searchesForLeaks = machine.leaks
         if let memory = machine.memory { run.memoryMiB = memory }
         let prepared = try run.prepare(
             agent: machine.agent, installation: place.installation, cache: place.cache, note: { note($0) })
@@ -93,8 +93,13 @@ struct Test: ParsableCommand {
             return 1
         }
         // With a machine-readable output the progress goes to standard error.
-        let progress = ProgressLines(total: cases.count, toStandardError: tap || json)
-        let results = try prepared.results(of: cases) { progress.show($0) }
+        let progress = ProgressLines(total: cases.count + (machine.leaks ? 1 : 0), toStandardError: tap || json)
+        var results = try prepared.results(of: cases) { progress.show($0) }
+        let isWhole = results.count == cases.count
+        if machine.leaks {
+            results.append(try prepared.searchForLeaks(in: cases))
+            progress.show(results[results.count - 1])
+        }
         let report = Report(suite: suite, results: results, repeatCommand: repeatCommand)
         if let junit { try report.writeJUnit(to: junit) }
         if tap {
@@ -104,7 +109,7 @@ struct Test: ParsableCommand {
         } else {
             say(report.summary)
         }
-        return report.failures.isEmpty && results.count == cases.count ? 0 : 1
+        return report.failures.isEmpty && isWhole ? 0 : 1
     }
 
     /// This command line without its filters and outputs.

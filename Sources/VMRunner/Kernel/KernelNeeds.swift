@@ -8,6 +8,8 @@ public struct KernelNeeds: Equatable, Sendable {
     public var leastMemoryMiB = 0
     /// By how much deadlines grow, the kernel's own too: at most 3, for its `watchdog_thresh` takes 60 at most.
     public var slowness = 1
+    /// By how much the deadlines of a boot grow.
+    public var bootSlowness = 1
     /// More for the kernel's command line.
     public var kernelArguments: [String] = []
 
@@ -19,6 +21,8 @@ public struct KernelNeeds: Equatable, Sendable {
         // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on top.
         leastMemoryMiB = 1024
         slowness = 3
+        // Setting up its tables takes it seconds in which it says nothing, and minutes on a busy host.
+        bootSlowness = 10
         kernelArguments = [
             // Constants in JITed code are blinded, for root's programs too: other instructions, and more of them.
             "sysctl.net.core.bpf_jit_harden=2",

@@ -115,7 +115,8 @@ final class Session {
     /// Nil when the agent has said hello.
     private func awaitHello() throws -> Failure? {
         let waitsForDebugger = machine.configuration.debuggerSocket != nil
-        let limit = ContinuousClock.now + (waitsForDebugger ? .seconds(86400) : patient(limits.boot))
+        let patience = machine.configuration.accelerator.patience * machine.configuration.needs.bootSlowness
+        let limit = ContinuousClock.now + (waitsForDebugger ? .seconds(86400) : limits.boot * patience)
         var size = 0
         var lastGrowth = ContinuousClock.now
         while evidence.kernelRelease == nil && evidence.exit == nil && evidence.damage == nil {
@@ -124,7 +125,7 @@ final class Session {
                 size = machine.consoleSize
                 lastGrowth = now
             }
-            if now > limit || now > lastGrowth + patient(limits.bootSilence) {
+            if now > limit || now > lastGrowth + limits.bootSilence * patience {
                 expire(.boot)
                 break
             }
@@ -149,6 +150,9 @@ final class Session {
         /// True to give the machine up.
         var isCancelled: () -> Bool = { false }
     }
+
+    /// Before one more job.
+    func forgetEnd() { evidence.end = nil }
 
     /// Sends a job and follows it to its end record, its machine's end, or its deadline.
     func run(_ job: Job, timeout: Duration?, streams: Streams) {

@@ -17,19 +17,16 @@ struct Snapshot: Sendable {
     static let kept = 6
 
     /// Finds the snapshot of a machine, or boots it and takes one.
-    /// - Parameter searchesForLeaks: the boot must not have leaked memory, and later searches begin where this one ends.
     /// - Throws: `Failure` if the kernel does not come up well, `RunnerError`.
     static func make(
         _ configuration: MachineConfiguration, kernelDigest: String, initramfsDigest: String, rules: SplatRules,
-        searchesForLeaks: Bool = false, cache: Cache, note: (String) -> Void
+        cache: Cache, note: (String) -> Void
     ) throws -> Snapshot {
         // The state fits only the QEMU and the machine that it came from.
         let version = try Tool.output(["qemu-system-x86_64", "--version"])
         var anonymous = configuration
         (anonymous.kernel, anonymous.initramfs) = (kernelDigest, initramfsDigest)
-        var parts = [version] + anonymous.arguments(console: "console")
-        if searchesForLeaks { parts.append("leaks") }
-        let key = try Digest.of(parts.joined(separator: "\n"))
+        let key = try Digest.of(version + anonymous.arguments(console: "console").joined(separator: "\n"))
         let directory = try cache.directory("snapshots")
         let path = "\(directory)/\(key)"
         return try holdingLock("\(path).lock") {
@@ -37,7 +34,7 @@ struct Snapshot: Sendable {
                 utimes(path, nil)
                 return snapshot
             }
-            try take(configuration, to: path, rules: rules, searchesForLeaks: searchesForLeaks, note: note)
+            try take(configuration, to: path, rules: rules, note: note)
             cache.prune("snapshots", keeping: kept)
             guard let snapshot = Snapshot(directory: path) else { throw RunnerError("cannot read \(path)") }
             return snapshot
@@ -55,8 +52,7 @@ struct Snapshot: Sendable {
 
     /// Boots the machine and writes its snapshot to the directory `path`, whole or not at all.
     private static func take(
-        _ configuration: MachineConfiguration, to path: String, rules: SplatRules, searchesForLeaks: Bool,
-        note: (String) -> Void
+        _ configuration: MachineConfiguration, to path: String, rules: SplatRules, note: (String) -> Void
     ) throws {
         let work = try Files.makeTemporaryDirectory()
         defer { Files.remove(work) }
@@ -68,8 +64,8 @@ struct Snapshot: Sendable {
         let session = try Session.boot(configuration, directory: work, rules: rules, note: note)
         // The first job is slow: the agent's code has not run before. So it runs once before it is saved.
         session.run(
-            Job(id: "rehearsal", arguments: ["/init"], searchesForLeaks: searchesForLeaks),
-            timeout: .seconds(30) * configuration.needs.slowness, streams: .init(output: { _, _ in }))
+            Job(id: "rehearsal", arguments: ["/init"]), timeout: .seconds(30) * configuration.needs.slowness,
+            streams: .init(output: { _, _ in }))
         if let failure = session.failureSoFar() { throw failure }
         try session.save(to: "\(unfinished)/state")
         let about: JSON = [

@@ -24,8 +24,6 @@ public struct SuiteRun: Sendable {
     public var jobs: Int?
     /// What the kernel needs more of than a plain one.
     public var needs = KernelNeeds()
-    /// Has the kernel look for memory that a case leaked; takes a kernel with kmemleak.
-    public var searchesForLeaks = false
 
     /// Where the suite lies in the machine, and its working directory.
     static let directory = "/suite"
@@ -160,15 +158,8 @@ extension SuiteRun.Prepared {
         }
         var output: [UInt8] = []
         var standardOutput: [UInt8] = []
-        let program = "\(SuiteRun.directory)/\(LibraryClosure.lastComponent(run.suite))"
-        let job = Job(
-            id: id, arguments: [program] + arguments,
-            environment: ["PATH=\(SuiteRun.directory):/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=dumb"]
-                + run.environment,
-            directory: SuiteRun.directory, searchesForLeaks: run.searchesForLeaks)
-        let limit = run.timeout ?? .seconds(20) * session.machine.configuration.patience
         session.run(
-            job, timeout: limit,
+            job(id: id, arguments), timeout: limit(session),
             streams: .init(output: { stream, bytes in
                 output += bytes
                 if stream == .output { standardOutput += bytes }
@@ -188,6 +179,53 @@ extension SuiteRun.Prepared {
         return (outcome, text, String(decoding: standardOutput, as: UTF8.self), log)
     }
 
+    private func job(id: String, _ arguments: [String]) -> Job {
+        let program = "\(SuiteRun.directory)/\(LibraryClosure.lastComponent(run.suite))"
+        return Job(
+            id: id, arguments: [program] + arguments,
+            environment: ["PATH=\(SuiteRun.directory):/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=dumb"]
+                + run.environment,
+            directory: SuiteRun.directory)
+    }
+
+    private func limit(_ session: Session) -> Duration {
+        run.timeout ?? .seconds(20) * session.machine.configuration.patience
+    }
+
+    /// Runs cases one after the other in one machine and then has the kernel look for memory that they leaked, once:
+    /// that takes it long. What becomes of the cases is not judged here, for they are made for a machine of their own.
+    /// - Returns: what was found, as of a case of the name `leaks`.
+    public func searchForLeaks(in cases: [SuiteCase]) throws -> CaseResult {
+        let start = ContinuousClock.now
+        let directory = try Files.makeTemporaryDirectory()
+        defer { Files.remove(directory) }
+        func result(_ outcome: CaseResult.Outcome, _ output: String, _ log: [String]) -> CaseResult {
+            CaseResult(
+                name: "leaks", outcome: outcome, output: output, kernelLog: log, duration: ContinuousClock.now - start)
+        }
+        let session: Session
+        do {
+            session = try self.start(cpus: cases.map(\.cpus).max() ?? 1, directory: directory)
+        } catch let failure as Failure {
+            return result(.guest(failure), "", [])
+        }
+        let jobs =
+            cases.map { job(id: $0.name, ["--run", $0.name]) }
+            + [Job(id: "leaks", arguments: ["/init"], searchesForLeaks: true)]
+        var last = ""
+        for job in jobs {
+            session.forgetEnd()
+            last = job.id
+            session.run(job, timeout: limit(session), streams: .init(output: { _, _ in }))
+            if session.failureSoFar() != nil { break }
+        }
+        session.shutDown(awaitsExit: run.cold)
+        let log = session.evidence.kernelLog
+        if let failure = session.conclude() { return result(.guest(failure), "in or after \(last)\n", log) }
+        if case .notStarted(_, let reason) = session.evidence.end?.status { return result(.failed(reason: reason), "", log) }
+        return result(.passed, "", log)
+    }
+
     private func start(cpus: Int, directory: String) throws -> Session {
         let configuration = try configuration(cpus: cpus)
         if run.cold { return try Session.boot(configuration, directory: directory, rules: rules, note: note) }
@@ -199,7 +237,7 @@ extension SuiteRun.Prepared {
         try snapshots.snapshot(cpus: cpus) {
             try Snapshot.make(
                 try configuration(cpus: cpus), kernelDigest: kernelDigest, initramfsDigest: initramfs.digest, rules: rules,
-                searchesForLeaks: run.searchesForLeaks, cache: cache, note: note)
+                cache: cache, note: note)
         }
     }
 
