@@ -18,8 +18,9 @@ public struct KernelNeeds: Equatable, Sendable {
     /// The needs of a configuration.
     public init(_ configuration: KernelConfiguration) {
         guard configuration == .debug else { return }
-        // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on top.
-        leastMemoryMiB = 1024
+        // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on
+        // top. Most of all, each BPF arena reserves 4 GiB of addresses, whose shadow is half a GiB of memory.
+        leastMemoryMiB = 3072
         slowness = 3
         // Setting up its tables takes it seconds in which it says nothing, and minutes on a busy host.
         bootSlowness = 10
