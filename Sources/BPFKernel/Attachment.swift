@@ -12,6 +12,8 @@ public final class Attachment: @unchecked Sendable {
         case link(OpaquePointer)
         /// The descriptor of a link, which is all that there is to it.
         case descriptor(CInt)
+        /// libbpf's `struct bpf_link` of an attachment in several places, which the kernel has a link of each for.
+        case parts(OpaquePointer)
         /// libbpf's `struct bpf_link` of a map of functions, whose descriptor is the map's and libbpf's.
         case structOps(OpaquePointer)
     }
@@ -31,20 +33,22 @@ public final class Attachment: @unchecked Sendable {
         case .descriptor(let number): close(number)
         case .link(let pointer) where isPinned:
             // libbpf would disable a link's perf event along with its own handle; disconnected, it does not even close the link.
-            let own = descriptor
+            let own = bpf_link__fd(pointer)
             bpf_link__disconnect(pointer)
             bpf_link__destroy(pointer)
             close(own)
         case .structOps(let pointer) where isPinned:
             bpf_link__disconnect(pointer)
             bpf_link__destroy(pointer)
-        case .link(let pointer), .structOps(let pointer): bpf_link__destroy(pointer)
+        case .link(let pointer), .parts(let pointer), .structOps(let pointer): bpf_link__destroy(pointer)
         }
     }
 
-    var descriptor: CInt {
+    /// nil if there is none for the whole.
+    var descriptor: CInt? {
         switch handle {
         case .link(let pointer), .structOps(let pointer): bpf_link__fd(pointer)
+        case .parts: nil
         case .descriptor(let number): number
         }
     }
@@ -79,7 +83,8 @@ struct Attacher {
     private func handle(for target: AttachTarget) throws(CallFailure) -> Attachment.Handle {
         switch target {
         case .section:
-            return .link(try isInterposed ? bySectionName() : libbpfPointer { bpf_program__attach(program) })
+            let link = try isInterposed ? bySectionName() : libbpfPointer { bpf_program__attach(program) }
+            return SectionRules(section).kind == "usdt" ? .parts(link) : .link(link)
         case .cgroup(let path):
             let directory = AnyDescriptor(owning: try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
             return .link(try libbpfPointer { bpf_program__attach_cgroup(program, directory.number) })

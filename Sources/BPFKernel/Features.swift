@@ -3,6 +3,7 @@
 import CBPFLinkUAPI
 import CLibbpf
 import Glibc
+import Synchronization
 public import SystemPackage
 
 /// Whether the running kernel has a feature.
@@ -20,13 +21,27 @@ public enum Features {
     /// The probe loads `r0 = 0; exit` with BPF_F_EXPORT_SUBPROGS. A kernel with the feature takes it (there is nothing to
     /// export); any other refuses a flag it does not know with EINVAL (`bpf_prog_load()` in kernel/bpf/syscall.c). The same
     /// program without the flag is loaded first, so that a kernel or a sandbox that refuses both is not taken for an old one.
+    ///
+    /// A kernel is asked once; one that does not let itself be asked may do so later, of a process with more privileges.
     public static func functionCalls() -> FeatureAnswer {
+        answer.withLock { answer in
+            if let answer { return answer }
+            let new = probe()
+            if case .cannotTell = new { return new }
+            answer = new
+            return new
+        }
+    }
+
+    private static let answer = Mutex<FeatureAnswer?>(nil)
+
+    private static func probe() -> FeatureAnswer {
         for flags in [0, BPFLINK_F_EXPORT_SUBPROGS] {
             let probe = ProgramLoad(
                 type: ProgramType(rawValue: BPF_PROG_TYPE_SOCKET_FILTER.rawValue), name: "bpflink_probe", license: "GPL",
                 instructions: Instructions.returnZero, flags: flags)
             do throws(ProgramLoad.Refusal) {
-                _ = try probe.run()
+                _ = try probe.run(isVerbose: false)
             } catch {
                 return flags != 0 && error.errno == .invalidArgument ? .absent : .cannotTell(error.errno)
             }

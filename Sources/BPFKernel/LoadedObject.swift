@@ -170,6 +170,14 @@ public final class LoadedObject: @unchecked Sendable {
         for attachment in attachments { attachment.attachment.markPinned() }
     }
 
+    private static func descriptor(of attachment: Attachment, _ name: String) throws(KernelError) -> CInt {
+        if let descriptor = attachment.descriptor { return descriptor }
+        throw KernelError(
+            .pin, "the attachment of `\(name)` to \(attachment.place) cannot be pinned",
+            notes: ["a program may have a mark (USDT) in several places; libbpf attaches to each, and gives no way to pin them"],
+            help: ["without `--pin`, attachments last as long as bpflink; `--exec -- COMMAND` runs a command meanwhile"])
+    }
+
     private func pin(at paths: [String: String], _ pins: inout PinTransaction) throws(KernelError) {
         for index in programs.indices {
             guard let path = paths[programs[index].name] else { continue }
@@ -178,13 +186,13 @@ public final class LoadedObject: @unchecked Sendable {
             for number in programs[index].attachments.indices {
                 let linkPath = PinPath.link(of: path, number: number)
                 let attachment = programs[index].attachments[number].attachment
-                try pins.pin(attachment.descriptor, at: linkPath)
+                try pins.pin(Self.descriptor(of: attachment, programs[index].name), at: linkPath)
                 programs[index].attachments[number].pin = linkPath
             }
         }
         for index in maps.indices {
             guard let attachment = maps[index].attachment?.attachment, let path = paths[maps[index].name] else { continue }
-            try pins.pin(attachment.descriptor, at: path)
+            try pins.pin(Self.descriptor(of: attachment, maps[index].name), at: path)
             maps[index].attachment?.pin = path
         }
     }

@@ -37,11 +37,15 @@ struct ProgramLoad {
 
     /// Loads the program; on failure once more with the verifier's log, in a buffer that grows until the log fits.
     ///
+    /// - Parameter isVerbose: whether a failure needs the log.
     /// - Throws: ``Refusal`` with the error of the last attempt.
-    func run() throws(Refusal) -> Outcome {
+    func run(isVerbose: Bool = true) throws(Refusal) -> Outcome {
         if logLevel == 0 {
-            let result = attempt(log: UnsafeMutableBufferPointer(start: nil, count: 0), level: 0)
-            if case .success(let number) = result { return Outcome(program: Descriptor(owning: number), log: VerifierLog(text: "")) }
+            switch attempt(log: UnsafeMutableBufferPointer(start: nil, count: 0), level: 0) {
+            case .success(let number): return Outcome(program: Descriptor(owning: number), log: VerifierLog(text: ""))
+            case .failure(let error) where !isVerbose: throw Refusal(errno: error, log: VerifierLog(text: ""))
+            case .failure: break
+            }
         }
         var size = 1 << 16
         while true {

@@ -56,10 +56,20 @@ public struct LoadRequest: Sendable {
         let found = try providers.search(
             searchPath, for: Self.unanswered(members, requests.map(\.name) + memberRequests.map(\.name), libraries))
         var options = linking
-        options.kernelHasCalls = !isLoaded || linking.mode != .auto || Features.functionCalls() != .absent
+        options.kernelHasCalls = !isLoaded || !goesByKernel || Features.functionCalls() != .absent
         let graph = try BPFLinker.link(
             members, imports: requests, memberImports: memberRequests, libraries: libraries, searchPath: found, options: options)
         return PlannedLoad(graph: graph, providers: providers.opened, options: loading)
+    }
+
+    /// Whether it makes a difference what the kernel can do.
+    private var goesByKernel: Bool {
+        linking.mode == .auto
+            && (loading.exports
+                || objects.contains { object in
+                    object.isLibrary || !object.imports.isEmpty
+                        || linking.shares && object.entryPrograms.count > 1 && !object.exports.isEmpty
+                })
     }
 
     /// Asks for capabilities before the first provider is opened.

@@ -23,7 +23,7 @@ public struct BPFLinkTool: ParsableCommand {
     public static func start(_ arguments: [String]) {
         let arguments = LoadCommand.separatingCommand(in: AttachTarget.completingBareOptions(in: arguments))
         do {
-            var command = try parseAsRoot(arguments)
+            var command = try parse(arguments)
             try command.run()
         } catch {
             if exitCode(for: error) == .validationFailure, asksForJSON(arguments) {
@@ -33,6 +33,20 @@ public struct BPFLinkTool: ParsableCommand {
             }
             exit(withError: error)
         }
+    }
+
+    /// The command that the arguments ask for.
+    ///
+    /// The parser looks at every property of every command on its way by reflection, at each more than once, which takes longer than
+    /// most commands do. A command that is named first and asked for nothing unusual is parsed by itself (its super-command's name
+    /// tells the parser that it is not the one to write completion scripts); whatever else there is, help and mistakes, is said by
+    /// the whole.
+    private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+        let command = configuration.subcommands.first { $0._commandName == arguments.first }
+        if let command, let parsed = try? command.parseAsRoot(Array(arguments.dropFirst())), type(of: parsed) == command {
+            return parsed
+        }
+        return try parseAsRoot(arguments)
     }
 
     /// Whether the arguments ask for JSON; they could not be parsed, so they are only looked at.

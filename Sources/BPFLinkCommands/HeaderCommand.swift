@@ -6,7 +6,7 @@ import BPFLink
 /// `bpflink header`
 public struct HeaderCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "header",
+        commandName: "header", _superCommandName: "bpflink",
         abstract: "Write a C header with the declarations of what a library exports.",
         discussion: """
             The header has the types that callers need, each behind a guard (bpflink_struct_NAME, …) that can be defined before \

@@ -6,7 +6,7 @@ import BPFLink
 /// `bpflink inspect`
 public struct InspectCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "inspect",
+        commandName: "inspect", _superCommandName: "bpflink",
         abstract: "Show what an object exports, imports and runs, and what each function uses; needs no privilege and no kernel.")
 
     @Argument(help: ArgumentHelp("The object file.", valueName: "object"))

@@ -6,7 +6,7 @@ import BPFLink
 /// `bpflink list`
 public struct ListCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Show the loaded programs that export or import functions, or have copies of them.")
+        commandName: "list", _superCommandName: "bpflink", abstract: "Show the loaded programs that export or import functions, or have copies of them.")
 
     @Flag(help: "Show all other programs, too.")
     var all = false

@@ -6,7 +6,7 @@ import BPFLink
 /// `bpflink load`
 public struct LoadCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "load",
+        commandName: "load", _superCommandName: "bpflink",
         abstract: "Link objects to each other and to loaded programs, load them, and pin, attach or pass on what was loaded.",
         usage: "bpflink load [<options>] <object> ... [--exec -- <command> ...]",
         discussion: """

@@ -217,9 +217,9 @@ extension LoadCommand {
 extension LoadCommand {
     /// Who lets bpflink choose is told when functions are copied.
     private func notes(aboutCopies plan: LinkPlan) -> [Diagnostic] {
-        guard mode == .auto else { return [] }
+        guard mode == .auto, plan.object.isLibrary || export || !plan.copiedProviders.isEmpty else { return [] }
         if Features.functionCalls() == .absent {
-            guard plan.copiesOnly, plan.carriesOnly || export || !plan.copiedProviders.isEmpty else { return [] }
+            guard plan.copiesOnly else { return [] }
             return [
                 Diagnostic(
                     .note, code: "copied", "kernel lacks FD + name calls: imported functions are copied, their maps and data shared",

@@ -11,7 +11,12 @@ extension ProgramSelector: ExpressibleByArgument {
     }
 }
 
-extension LinkMode: ExpressibleByArgument {}
+extension LinkMode: ExpressibleByArgument {
+    // Said here, the parser need not find it out by reflection.
+    public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+    public static var allValueDescriptions: [String: String] { [:] }
+    public var defaultValueDescription: String { rawValue }
+}
 
 /// Where an import is taken from.
 public enum ImportSource: Sendable, Hashable {

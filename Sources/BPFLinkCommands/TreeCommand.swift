@@ -6,11 +6,11 @@ import BPFLink
 /// `bpflink tree`
 public struct TreeCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "tree", abstract: "Show which loaded programs call functions of which others, or have copies of them.",
+        commandName: "tree", _superCommandName: "bpflink", abstract: "Show which loaded programs call functions of which others, or have copies of them.",
         discussion: """
-            Below each program are those that import from it, with what they call or have copies of. A program that imports from several is below each of \
-            them; what is below it is shown the first time. With REF, only what it imports from and what imports from it, directly or \
-            through others, is shown.
+            Below each program are those that import from it, with what they call or have copies of. A program that imports from \
+            several is below each of them; what is below it is shown the first time. With REF, only what it imports from and what \
+            imports from it, directly or through others, is shown.
             """)
 
     @Argument(help: ArgumentHelp("A program, as for `load --import`: id=N, pinned=PATH, name=NAME, tag=TAG or an FD.", valueName: "ref"))

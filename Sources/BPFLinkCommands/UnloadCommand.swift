@@ -6,7 +6,7 @@ import BPFLink
 /// `bpflink unload`
 public struct UnloadCommand: ParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "unload", abstract: "Remove the pins that `load --pin` made.",
+        commandName: "unload", _superCommandName: "bpflink", abstract: "Remove the pins that `load --pin` made.",
         discussion: """
             PATH is a pinned program, whose pinned attachments go with it, or a directory that --pin made. Attachments go first, then \
             programs, importers before their providers, whatever the order of PATHs. The kernel frees a program when nothing refers \

@@ -30,22 +30,33 @@ struct BTFExtension {
             let offset = Int(try functionTable.u32(position))
             functions[name, default: [:]][offset] = TypeID(try functionTable.u32(position + 4))
         }
+        // Nearly all lines are of the section and the file of the line before.
         var files: [UInt32: String] = [:]
+        var last: (offset: UInt32, file: String)?
+        var current: (section: String, lines: [Line]) = ("", [])
         try Self.forEachRecord(lineTable, minimumSize: 16, strings: strings) { name, _, position throws(ObjectError) in
-            let fileOffset = try lineTable.u32(position + 4)
-            let file: String
-            if let known = files[fileOffset] {
-                file = known
-            } else {
-                let path = try strings.string(Int(fileOffset))
-                file = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
-                files[fileOffset] = file
+            if name != current.section {
+                lines[current.section, default: []] += current.lines
+                current = (name, [])
             }
+            let fileOffset = try lineTable.u32(position + 4)
+            if last?.offset != fileOffset { last = (fileOffset, try Self.file(fileOffset, of: strings, &files)) }
             let place = try lineTable.u32(position + 12)
-            let location = SourceLocation(file: file, line: Int(place >> 10), column: Int(place & 0x3ff))
-            lines[name, default: []].append(Line(offset: Int(try lineTable.u32(position)), location: location))
+            let location = SourceLocation(file: last?.file ?? "", line: Int(place >> 10), column: Int(place & 0x3ff))
+            current.lines.append(Line(offset: Int(try lineTable.u32(position)), location: location))
         }
+        lines[current.section, default: []] += current.lines
         for name in lines.keys { lines[name]?.sort { $0.offset < $1.offset } }
+    }
+
+    private static func file(
+        _ offset: UInt32, of strings: ByteReader, _ known: inout [UInt32: String]
+    ) throws(ObjectError) -> String {
+        if let file = known[offset] { return file }
+        let path = try strings.string(Int(offset))
+        let file = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
+        known[offset] = file
+        return file
     }
 
     /// The line that an instruction belongs to: the last one that begins at or before it, within its function.

@@ -26,10 +26,10 @@ struct ByteReader {
     /// Where a position of the window lies in the file.
     func place(_ position: Int) -> FileOffset { FileOffset(range.lowerBound + position) }
 
-    func u8(_ position: Int) throws(ObjectError) -> UInt8 { UInt8(truncatingIfNeeded: try load(position, 1)) }
-    func u16(_ position: Int) throws(ObjectError) -> UInt16 { UInt16(truncatingIfNeeded: try load(position, 2)) }
-    func u32(_ position: Int) throws(ObjectError) -> UInt32 { UInt32(truncatingIfNeeded: try load(position, 4)) }
-    func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position, 8) }
+    func u8(_ position: Int) throws(ObjectError) -> UInt8 { try load(position) }
+    func u16(_ position: Int) throws(ObjectError) -> UInt16 { try load(position) }
+    func u32(_ position: Int) throws(ObjectError) -> UInt32 { try load(position) }
+    func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position) }
     func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
 
     /// The longest name that is read. Names may overlap in a string table, so without a bound a small file could claim an
@@ -39,21 +39,22 @@ struct ByteReader {
     /// The NUL-terminated string at a position.
     func string(_ position: Int) throws(ObjectError) -> String {
         guard position >= 0, position < count else { throw outside(position, 1) }
-        var end = range.lowerBound + position
-        let limit = min(range.upperBound, end + Self.maximumNameLength + 1)
-        while end < limit, bytes[end] != 0 {
-            // Names are shown to people; no compiler writes one that could steer a terminal or forge a line.
-            guard bytes[end] >= 0x20, bytes[end] != 0x7f else {
-                throw ObjectError(
-                    .malformed, "string with a control character in \(what)", at: FileOffset(end))
-            }
-            end += 1
+        let start = range.lowerBound + position
+        let limit = min(range.upperBound, start + Self.maximumNameLength + 1)
+        let end = bytes.withUnsafeBytes { bytes in
+            var end = start
+            while end < limit, bytes[end] >= 0x20, bytes[end] != 0x7f { end += 1 }
+            return end
+        }
+        // Names are shown to people; no compiler writes one that could steer a terminal or forge a line.
+        guard end == limit || bytes[end] == 0 else {
+            throw ObjectError(.malformed, "string with a control character in \(what)", at: FileOffset(end))
         }
         guard end < limit else {
             let fault = limit == range.upperBound ? "without an end" : "of more than \(Self.maximumNameLength) bytes"
             throw ObjectError(.malformed, "string \(fault) in \(what)", at: place(position))
         }
-        return String(decoding: bytes[(range.lowerBound + position)..<end], as: UTF8.self)
+        return String(decoding: bytes[start..<end], as: UTF8.self)
     }
 
     /// All of the window as a name, which is shown to people.
@@ -75,12 +76,14 @@ struct ByteReader {
         return ByteReader(bytes, start..<(start + length), what: what)
     }
 
-    private func load(_ position: Int, _ size: Int) throws(ObjectError) -> UInt64 {
+    /// Types are read in their thousands, so a number is one load, not one for each of its bytes.
+    @inline(__always)
+    private func load<Number: FixedWidthInteger & BitwiseCopyable>(_ position: Int) throws(ObjectError) -> Number {
+        let size = MemoryLayout<Number>.size
         guard position >= 0, position <= count, size <= count - position else { throw outside(position, size) }
-        var value: UInt64 = 0
-        let start = range.lowerBound + position
-        for index in 0..<size { value |= UInt64(bytes[start + index]) << UInt64(8 * index) }
-        return value
+        return bytes.withUnsafeBytes {
+            Number(littleEndian: $0.loadUnaligned(fromByteOffset: range.lowerBound + position, as: Number.self))
+        }
     }
 
     private func outside(_ position: Int, _ size: Int) -> ObjectError {

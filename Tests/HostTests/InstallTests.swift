@@ -31,6 +31,29 @@ import Testing
         #expect(run.output.contains(".B \\-\\-guard <name>\nThe include guard.\n"))
     }
 
+    @Test func thePackageInstallsTheSame() throws {
+        let run = try Command.run(
+            """
+            scratch=$(mktemp -d); trap 'rm -rf $scratch' EXIT
+            package=$('\(Fixture.root)/Scripts/package' --program $(command -v bpflink) $scratch 2>/dev/null) || exit 1
+            dpkg-deb -f $package Package Architecture Installed-Size
+            mkdir -p $scratch/root && dpkg-deb -x $package $scratch/root
+            $scratch/root/usr/bin/bpflink --version | head -1
+            (cd $scratch/root && find . -type f | sort)
+            zcat $scratch/root/usr/share/man/man1/bpflink-load.1.gz | sed -n 2p
+            """)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output.hasPrefix("Package: bpflink\nArchitecture: "))
+        #expect(run.output.contains("\nbpflink "))
+        for file in [
+            "bin/bpflink", "include/bpflink.h", "share/bash-completion/completions/bpflink", "share/doc/bpflink/copyright",
+            "share/fish/vendor_completions.d/bpflink.fish", "share/man/man1/bpflink.1.gz", "share/zsh/site-functions/_bpflink",
+        ] {
+            #expect(run.output.contains("\n./usr/\(file)\n"), "\(file) is not in \(run.output)")
+        }
+        #expect(run.output.hasSuffix(".TH BPFLINK\\-LOAD 1\n"))
+    }
+
     @Test func completionsKnowTheCommands() throws {
         let run = try Command.run(
             """
