@@ -20,9 +20,10 @@ extension Series {
                   kernel-doc   comments for the documentation give no warning that was not there before
                   build        what the series touches builds after it, without a new warning of W=1
                   sparse       the same for sparse
+                  tools        so does bpftool, if it is touched
                   boot         the kernel up to it links, boots, and does what it says it can do
                 For the whole series: the cover letter's round trip, and a build with W=1 and sparse in each configuration of \
-                KernelPatches/configurations, by their names.
+                KernelPatches/configurations, by their names, or `configurations` for all of them.
                 The table says `ok`, `FAILED` or `CANNOT RUN`, with the numbers of warnings before and after; why is on \
                 standard error, with the progress. Verdicts that passed are kept until the patch, a tool or a rule changes; a \
                 run that is broken off goes on where it was.

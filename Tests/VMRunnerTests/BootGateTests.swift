@@ -21,12 +21,25 @@ import Testing
         #expect(found.faults.contains("refused") && found.faults.last == "2 cases: 1 passed, 1 failed, 0 skipped")
     }
 
+    func gate(_ toy: ToySeries) -> BootGate {
+        BootGate(
+            smoke: nil, jobs: nil, installation: Installation(root: toy.directory), cache: Cache(root: toy.directory),
+            total: toy.series.patches.count, note: { _ in })
+    }
+
+    @Test func aPatchThatChangesNoKernelNeedsNoneButAtTheEnd() throws {
+        let toy = try ToySeries(["/* one */", "/* two */"])
+        var stretch = toy.series.patches[0]
+        stretch.changes = [.init(path: "Documentation/bpf/index.rst", before: "1", after: "2")]
+        #expect(try gate(toy).judge(stretch, of: toy.series) == Judgement(remark: "same kernel"))
+        stretch.count = 2
+        // Now it wants to build one, and there is nothing here to build it from.
+        #expect(try gate(toy).judge(stretch, of: toy.series).remark == "does not build")
+    }
+
     @Test func withoutASuiteItCannotRun() throws {
         let toy = try ToySeries(["/* one */"])
-        let gate = BootGate(
-            smoke: nil, jobs: nil, installation: SplatRulesTests.installation, cache: Cache(root: toy.directory), total: 1,
-            note: { _ in })
-        let verdict = try ReviewTests.review(toy, [gate]).table().patches[0].verdicts[0].verdict
+        let verdict = try ReviewTests.review(toy, [gate(toy)]).table().patches[0].verdicts[0].verdict
         #expect(verdict.outcome == .cannotRun)
         #expect(verdict.words.first == "no suite was named for the boot gate")
     }

@@ -75,6 +75,12 @@ import Testing
         #expect(found[2].words == ["sub/a.c: 'another' defined but not used [-Wunused-function]"])
     }
 
+    @Test func filesAloneAreCompiledForAPatch() throws {
+        let toy = try ToySeries(["static int unused(void) { return 0; }"])
+        let found = try table(toy, [BuildGate(name: "build", voices: [.compiler], lane: try toy.lane(.files))])
+        #expect(verdicts(found).map(\.words) == [["sub/a.c: 'unused' defined but not used [-Wunused-function]"]])
+    }
+
     @Test func whatDoesNotBuildFailsAndWhatComesAfterCannotBeJudged() throws {
         let toy = try ToySeries(["int broken(void) { return x; }", "/* nothing */"])
         let found = verdicts(try table(toy))
@@ -104,7 +110,28 @@ import Testing
         #expect(try Files.text("\(toy.directory)/runs") == "run\nrun\nrun\n")
     }
 
-    @Test func aCheckerThatIsTooOldIsNotUsed() throws {
+    /// The kernel's own judgement of the checker: "1" if it can read the sources.
+    @Test(arguments: [
+        ("echo 1", "gcc -fmax-warnings=unlimited"),
+        (
+            "case $3 in -D*) echo 1 ;; *) echo 0 ;; esac",
+            "gcc -fmax-warnings=unlimited -D__typeof_unqual__=__typeof__"
+        ), ("echo 0", nil),
+    ])
+    func theTreeSaysWhetherACheckerCanReadIt(_ script: String, _ command: String?) throws {
+        let toy = try ToySeries(["/* nothing */"])
+        try Files.makeDirectory("\(toy.series.tree)/scripts")
+        try Files.write("\(script)\n".utf8, to: "\(toy.series.tree)/scripts/checker-valid.sh")
+        if let command {
+            #expect(try BuildLane.usableChecker(toy.series.tree, program: "gcc") == command)
+        } else {
+            let error = #expect(throws: RunnerError.self) { try BuildLane.usableChecker(toy.series.tree, program: "gcc") }
+            #expect(error?.message.hasPrefix("gcc is too old for these sources, scripts/checker-valid.sh says: gcc") == true)
+        }
+        #expect(throws: RunnerError.self) { try BuildLane.usableChecker(toy.series.tree, program: "no-such-checker") }
+    }
+
+    @Test func withoutAUsableCheckerItsGateCannotRun() throws {
         let toy = try ToySeries(["/* nothing */"])
         let gate = BuildGate(
             name: "sparse", voices: [.checker], lane: try toy.lane(), obstacle: RunnerError("sparse is too old"))
@@ -116,7 +143,7 @@ import Testing
         var lane = try toy.lane()
         lane = BuildLane(
             name: "other", directory: lane.directory, configuration: try ReviewConfiguration.parse("other: CONFIG_B=y", name: "f")[0],
-            request: "CONFIG_A=y\n", checker: nil, jobs: 1)
+            extent: .directories, request: "CONFIG_A=y\n", checker: nil, jobs: 1)
         let found = verdicts(try table(toy, [BuildGate(name: "other", voices: [.compiler], lane: lane)]))
         #expect(found[0].outcome == .cannotRun)
         #expect(found[0].words.last == "CONFIG_B: y was asked for, not set came out")
@@ -141,9 +168,13 @@ import Testing
         #expect(all[0].variables == ["ARCH=x86_64"] && all[0].also == ["net/core/filter.o"])
         #expect(all[1].start == "allmodconfig" && all[1].crossPrefix == "a-")
         #expect(try all[1].request(upon: plain).text == "")
-        #expect(all[0].directory(of: "arch/x86/net/jit.c") == "arch/x86/net/")
-        #expect(all[1].directory(of: "arch/x86/net/jit.c") == "arch/arm64/net/")
-        #expect(all[1].directory(of: "tools/testing/x.c") == nil)
+        let touched = ["arch/x86/net/jit.c", "include/linux/b.h", "kernel/bpf/a.c", "kernel/bpf/b.c", "tools/testing/x.c"]
+        #expect(
+            all[0].targets(touched: touched, .files)
+                == ["arch/x86/net/jit.o", "kernel/bpf/a.o", "kernel/bpf/b.o", "net/core/filter.o"])
+        #expect(all[0].targets(touched: touched, .directories) == ["arch/x86/net/", "kernel/bpf/", "net/core/filter.o"])
+        #expect(all[1].targets(touched: touched, .files) == ["kernel/bpf/a.o", "kernel/bpf/b.o"])
+        #expect(all[1].targets(touched: touched, .directories) == ["arch/arm64/net/", "kernel/bpf/"])
     }
 
     @Test(arguments: ["one", "one: what", "one:\none:", ": CONFIG_A=y"])

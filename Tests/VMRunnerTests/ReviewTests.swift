@@ -6,27 +6,34 @@ import VMProtocol
 
 @testable import VMRunner
 
-/// A git tree with a base and a series upon it, each patch of which adds a line to `a.c`; and a Makefile that speaks like the
+/// A git tree with a base and a series upon it, each patch of which adds a line to a file; and a Makefile that speaks like the
 /// kernel's: a line per compiled file, gcc's warnings, and those of a checker if it is asked for.
 final class ToySeries: Sendable {
     let directory: String
     let series: ReviewedSeries
 
-    /// - Parameter patches: what each patch appends to the file.
-    init(_ patches: [String]) throws {
+    /// - Parameters:
+    ///   - patches: what each patch appends to the file.
+    ///   - file: `sub/a.c`, or that of the program among the tree's tools.
+    init(_ patches: [String], file: String = "sub/a.c") throws {
         directory = try Files.makeTemporaryDirectory()
         let tree = "\(directory)/tree"
         try Files.makeDirectory("\(tree)/sub")
         try Files.write(ToySeries.makefile.utf8, to: "\(tree)/Makefile")
         try Files.write("".utf8, to: "\(tree)/sub/Makefile")
-        try Files.write("int base(void);\nint base(void) { return 1; }\n".utf8, to: "\(tree)/sub/a.c")
+        let tool = "\(tree)/tools/bpf/bpftool"
+        try Files.makeDirectory(tool)
+        try Files.write("$(OUTPUT)main.o: main.c\n\tgcc -Wall -c -o $@ main.c\n".utf8, to: "\(tool)/Makefile")
+        for source in ["\(tree)/sub/a.c", "\(tool)/main.c"] {
+            try Files.write("int base(void);\nint base(void) { return 1; }\n".utf8, to: source)
+        }
         let git = Git(tree)
         for arguments in [["init", "-q", "-b", "base"], ["add", "."]] { try git.output(arguments) }
         let commit = ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-a", "-m"]
         try git.output(commit + ["base"])
         try git.output(["checkout", "-q", "-b", "bpflink"])
         for (index, words) in patches.enumerated() {
-            try Files.write(Array("\(try Files.text("\(tree)/sub/a.c"))\(words)\n".utf8), to: "\(tree)/sub/a.c")
+            try Files.write(Array("\(try Files.text("\(tree)/\(file)"))\(words)\n".utf8), to: "\(tree)/\(file)")
             try git.output(commit + ["patch \(index + 1)"])
         }
         try Files.makeDirectory("\(directory)/patches")
@@ -39,7 +46,7 @@ final class ToySeries: Sendable {
 
     private static let makefile = """
         allnoconfig: ; cp $(KCONFIG_ALLCONFIG) $(O)/.config
-        sub/: $(O)/a.o
+        sub/ sub/a.o: $(O)/a.o
         $(O)/a.o: sub/a.c
         \t@echo "  CC      sub/a.o"
         \t@gcc -Wall -Wextra -c -o $@ $(CURDIR)/sub/a.c
@@ -47,10 +54,12 @@ final class ToySeries: Sendable {
 
         """
 
-    func lane(checker: String? = nil, named name: String = "plain") throws -> BuildLane {
+    func lane(
+        checker: String? = nil, named name: String = "plain", _ extent: ReviewConfiguration.Extent = .directories
+    ) throws -> BuildLane {
         BuildLane(
-            name: name, directory: directory, configuration: ReviewConfiguration(name: name), request: "CONFIG_A=y\n",
-            checker: checker, jobs: 1)
+            name: name, directory: directory, configuration: ReviewConfiguration(name: name), extent: extent,
+            request: "CONFIG_A=y\n", checker: checker, jobs: 1)
     }
 }
 
@@ -95,6 +104,16 @@ final class ToySeries: Sendable {
         #expect(throws: RunnerError.self) {
             try ReviewedSeries(tree: toy.series.tree, series: .none, cover: "")
         }
+    }
+
+    @Test(arguments: [
+        (["Documentation/bpf/index.rst", "tools/testing/selftests/bpf/a.c"], false), (["tools/bpf/bpftool/main.c"], false),
+        (["tools/lib/bpf/libbpf.c"], true), (["Documentation/a.rst", "kernel/bpf/core.c"], true),
+    ])
+    func onlyFilesOfTheKernelChangeIt(_ paths: [String], _ changes: Bool) throws {
+        var stretch = try ToySeries(["/* one */"]).series.patches[0]
+        stretch.changes = paths.map { .init(path: $0, before: "1", after: "2") }
+        #expect(stretch.changesKernel == changes)
     }
 
     @Test func theTableHasEveryVerdict() throws {
@@ -159,5 +178,24 @@ final class ToySeries: Sendable {
         let table = try Self.review(toy, [gate]).table()
         #expect(table.patches[0].verdicts[0].verdict == Verdict(.cannotRun, words: ["the tree is broken"]))
         #expect(table.counts == (1, 1))
+    }
+
+    @Test(arguments: [
+        ([], false, ["quick", "slow", "arm64"]), ([], true, ["quick"]), (["slow"], false, ["slow"]),
+        (["configurations"], false, ["arm64"]), (["arm64", "quick"], false, ["quick", "arm64"]),
+    ])
+    func gatesAreChosenByName(_ chosen: [String], _ isQuick: Bool, _ names: [String]) throws {
+        let toy = try ToySeries(["/* one */"])
+        let lane = try toy.lane()
+        let gates: [any Gate] = [
+            FakeGate("quick") { _ in Judgement() }, BuildGate(name: "slow", voices: [], lane: lane),
+            BuildGate(name: "arm64", scope: .wholeSeries, voices: [], lane: lane),
+        ]
+        var review = SeriesReview()
+        (review.chosen, review.isQuick) = (chosen, isQuick)
+        #expect(try review.select(gates).map(\.name) == names)
+        review.chosen = ["another"]
+        let error = #expect(throws: RunnerError.self) { try review.select(gates) }
+        #expect(error?.description == "there is no gate 'another'\nhelp: gates: quick slow arm64 configurations")
     }
 }

@@ -137,4 +137,9 @@ public enum Environment {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }
+
+    /// `NAME=VALUE` for those of the names that are set, to be passed on.
+    static func passing(_ names: String...) -> [String] {
+        names.compactMap { name in self[name].map { "\(name)=\($0)" } }
+    }
 }

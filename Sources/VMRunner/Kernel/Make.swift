@@ -36,8 +36,7 @@ struct Make {
                 "KBUILD_BUILD_VERSION=1",
             ] + self.variables + variables + targets
         // Nothing else of the user's environment may decide what is built.
-        var environment = ["LC_ALL=C"]
-        environment += ["PATH", "HOME", "TMPDIR"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
+        let environment = ["LC_ALL=C"] + Environment.passing("PATH", "HOME", "TMPDIR")
 
         var ends: [Int32] = [0, 0]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw RunnerError("cannot make a pipe: \(Errno(rawValue: errno))") }

@@ -107,7 +107,7 @@ struct PatchedTree {
         }
         // Without a ceiling git would take a repository above for the tree to patch.
         var environment = ["GIT_CEILING_DIRECTORIES=\(directory[..<directory.lastIndex(of: "/")!])", "LC_ALL=C"]
-        environment += ["PATH", "HOME"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
+        environment += Environment.passing("PATH", "HOME")
         for patch in series.paths {
             do {
                 _ = try Tool.output(

@@ -55,6 +55,7 @@ struct BootGate: Gate {
     func content(of stretch: Stretch) -> [String] { [stretch.after.tree, stretch.count == total ? "end" : "part"] }
 
     func judge(_ stretch: Stretch, of series: ReviewedSeries) throws -> Judgement {
+        guard stretch.changesKernel || stretch.count == total else { return Judgement(remark: "same kernel") }
         var build = KernelBuild(variant: KernelVariant(stretch.count == total ? .all : .first(stretch.count)))
         build.jobs = jobs
         let kernel: StoredKernel

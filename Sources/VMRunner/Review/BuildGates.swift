@@ -51,16 +51,18 @@ extension BuildLane {
     /// here. sparse 0.6.4 knows all of Linux 7.3 but `__typeof_unqual__`; where that is all it lacks, it gets plain `__typeof__`
     /// for it, which keeps qualifiers.
     /// - Throws: `RunnerError` if no checker can read the sources.
-    static func usableChecker(_ tree: String) throws(RunnerError) -> String {
-        let help = "apt-get install sparse"
-        let version = try Tool.version("sparse", help: help)
-        for command in ["sparse", "sparse -D__typeof_unqual__=__typeof__"] {
+    static func usableChecker(_ tree: String, program: String = "sparse") throws(RunnerError) -> String {
+        let help = "apt-get install \(program), or a newer one from its sources"
+        let version = try Tool.version(program, help: help)
+        // By default it is silent after a hundred warnings.
+        let unlimited = "\(program) -fmax-warnings=unlimited"
+        for command in [unlimited, "\(unlimited) -D__typeof_unqual__=__typeof__"] {
             let script = "\(tree)/scripts/checker-valid.sh"
             // Kernels without the script take any sparse.
             guard Files.exists(script) else { return command }
             let answer = try Tool.run(["sh", "-eu", script] + command.split(separator: " ").map(String.init))
             if answer.output == "1\n" { return command }
         }
-        throw RunnerError("sparse \(version) is too old for these sources, scripts/checker-valid.sh says", help: help)
+        throw RunnerError("\(program) is too old for these sources, scripts/checker-valid.sh says: \(version)", help: help)
     }
 }

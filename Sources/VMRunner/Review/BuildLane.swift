@@ -15,6 +15,7 @@ struct BuildLane: Sendable {
     /// Where records and objects are kept.
     let directory: String
     let configuration: ReviewConfiguration
+    let extent: ReviewConfiguration.Extent
     /// The configuration that is asked for, as text for KCONFIG_ALLCONFIG.
     let request: String
     /// The checker's command for `C=1`; nil for none.
@@ -28,7 +29,7 @@ struct BuildLane: Sendable {
     /// - Throws: `RunnerError` if the compiler is missing.
     func conditions() throws(RunnerError) -> [String] {
         let compiler = "\(configuration.crossPrefix)gcc"
-        return ["build 1", configuration.description, request, try Tool.version(compiler), checker ?? "no checker"]
+        return ["build 2", configuration.description, extent.rawValue, request, try Tool.version(compiler), checker ?? "no checker"]
     }
 
     /// What is said of the files before and after a stretch.
@@ -48,11 +49,15 @@ struct BuildLane: Sendable {
             before = known
         } else {
             // Everything is compiled, for what is not cannot warn.
-            Files.remove(objects)
+            try forget(targets(series))
             before = try build(stretch.before, changed: [], upon: nil, of: series)
             try before.write(to: place(stretch.before))
         }
         if let known = BuildRecord(file: place(stretch.after)) { return .both(before: before, after: known) }
+        guard stretch.changesKernel else {
+            try before.write(to: place(stretch.after))
+            return .both(before: before, after: before)
+        }
         let changed = stretch.changes.filter { $0.after != nil }.map(\.path)
         do {
             let after = try build(stretch.after, changed: changed, upon: before, of: series)
@@ -76,7 +81,8 @@ struct BuildLane: Sendable {
         let targets = targets(series).filter { target in
             Files.exists("\(series.tree)/\(target.hasSuffix("/") ? "\(target)Makefile" : "\(target.dropLast(2)).c")")
         }
-        var variables = ["W=1"]
+        // W=1 would also have comments read, file by file; that is another gate's.
+        var variables = ["W=1", "KERNELDOC=/dev/null"]
         if let checker { variables += ["C=1", "CHECK=\(checker)"] }
         try make.run(targets, variables: variables, progress: { _ in })
         let words = BuildWords(parsing: try Files.text(log), source: series.tree)
@@ -99,10 +105,15 @@ struct BuildLane: Sendable {
         }
     }
 
-    /// The directories of the source files that the series touches, and what else the configuration asks for.
     private func targets(_ series: ReviewedSeries) -> [String] {
-        let directories = series.whole.changes.map(\.path).filter { $0.hasSuffix(".c") }.compactMap(configuration.directory)
-        return Set(directories).sorted() + configuration.also
+        configuration.targets(touched: series.whole.changes.map(\.path), extent)
+    }
+
+    /// Removes what was compiled of targets, and leaves the build's own programs and headers.
+    private func forget(_ targets: [String]) throws(RunnerError) {
+        for target in targets where Files.exists("\(objects)/\(target)") {
+            _ = try Tool.output(["find", "\(objects)/\(target)", "-name", "*.o", "-delete"])
+        }
     }
 }
 

@@ -67,13 +67,28 @@ struct ReviewConfiguration: Equatable, Sendable {
         return name == "x86_64" ? "x86" : name
     }
 
-    /// The directory of a source file as a target for make; nil if the file is not part of the kernel. For a file of another
-    /// architecture it is the same directory of this one.
-    func directory(of path: String) -> String? {
-        var parts = path.split(separator: "/").dropLast().map(String.init)
-        guard let top = parts.first, !["tools", "samples", "scripts", "Documentation", "usr"].contains(top) else { return nil }
-        if top == "arch", parts.count > 1 { parts[1] = sourceArchitecture }
-        return parts.joined(separator: "/") + "/"
+    /// How much is compiled.
+    enum Extent: String, Sendable {
+        /// The files that are touched: for every patch.
+        case files
+        /// All of their directories, for what else includes the touched headers: for the whole series.
+        case directories
+    }
+
+    /// What make is to build for the source files among the touched ones that are part of the kernel, and what else is asked
+    /// for. For the directory of another architecture that is the same directory of this one.
+    func targets(touched: [String], _ extent: Extent) -> [String] {
+        let elsewhere = ["Documentation", "samples", "scripts", "tools", "usr"]
+        let sources = touched.compactMap { path -> String? in
+            var parts = path.split(separator: "/").map(String.init)
+            guard path.hasSuffix(".c"), parts.count > 1, !elsewhere.contains(parts[0]) else { return nil }
+            if extent == .directories {
+                if parts[0] == "arch", parts.count > 2 { parts[1] = sourceArchitecture }
+                return parts.dropLast().joined(separator: "/") + "/"
+            }
+            return parts[0] == "arch" && parts[1] != sourceArchitecture ? nil : "\(path.dropLast(2)).o"
+        }
+        return Set(sources + also).sorted()
     }
 
     /// The symbols alone.

@@ -26,6 +26,12 @@ struct Stretch: Equatable, Sendable {
     var changes: [Change]
     /// How many patches there are up to here, its own included.
     var count: Int
+
+    /// Whether a kernel may come out otherwise: no file of these directories goes into one.
+    var changesKernel: Bool {
+        let beside = ["Documentation/", "samples/", "tools/bpf/bpftool/", "tools/testing/"]
+        return !changes.allSatisfy { change in beside.contains { change.path.hasPrefix($0) } }
+    }
 }
 
 /// A series as commits upon its base, in a work tree that belongs to the review.
@@ -83,7 +89,7 @@ struct Git: Sendable {
     func output(_ arguments: [String]) throws(RunnerError) -> String {
         // The user's settings may change what git prints.
         var environment = ["GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "LC_ALL=C"]
-        environment += ["PATH", "HOME"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
+        environment += Environment.passing("PATH", "HOME")
         return try Tool.output(
             ["git", "-C", directory, "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"] + arguments, environment: environment)
     }

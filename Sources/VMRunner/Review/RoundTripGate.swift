@@ -52,8 +52,13 @@ struct RoundTripGate: Gate {
             try made.withLock { made in
                 if let made { return made }
                 let directory = try Files.makeTemporaryDirectory()
+                do {
+                    _ = try Tool.output(["\(installation.root)/Scripts/kernel-export", "--output", directory, series.tree])
+                } catch {
+                    Files.remove(directory)
+                    throw error
+                }
                 made = directory
-                _ = try Tool.output(["\(installation.root)/Scripts/kernel-export", "--output", directory, series.tree])
                 return directory
             }
         }

@@ -28,11 +28,19 @@ public struct SeriesReview: Sendable {
         }
     }
 
-    private func select(_ gates: [any Gate]) throws(RunnerError) -> [any Gate] {
-        for name in chosen where !gates.contains(where: { $0.name == name }) {
-            throw RunnerError("there is no gate '\(name)'", help: "gates: \(gates.map(\.name).joined(separator: " "))")
+    /// The word that chooses all configurations.
+    static let configurations = "configurations"
+
+    func select(_ gates: [any Gate]) throws(RunnerError) -> [any Gate] {
+        func isConfiguration(_ gate: any Gate) -> Bool { gate is BuildGate && gate.scope == .wholeSeries }
+        for name in chosen where name != Self.configurations && !gates.contains(where: { $0.name == name }) {
+            throw RunnerError(
+                "there is no gate '\(name)'", help: "gates: \((gates.map(\.name) + [Self.configurations]).joined(separator: " "))")
         }
-        return gates.filter { chosen.isEmpty ? !isQuick || $0.isQuick : chosen.contains($0.name) }
+        return gates.filter { gate in
+            if chosen.isEmpty { return !isQuick || gate.isQuick }
+            return chosen.contains(gate.name) || isConfiguration(gate) && chosen.contains(Self.configurations)
+        }
     }
 
     private func all(
@@ -42,27 +50,33 @@ public struct SeriesReview: Sendable {
         let request = try KernelConfig(file: installation.kernelConfig)
         let file = "\(installation.root)/KernelPatches/configurations"
         let checker = Result { () throws(RunnerError) in try BuildLane.usableChecker(series.tree) }
-        let lanes = try ReviewConfiguration.parse(try Files.text(file), name: file).map { configuration in
+        let configurations = try ReviewConfiguration.parse(try Files.text(file), name: file)
+        func lane(_ configuration: ReviewConfiguration, _ extent: ReviewConfiguration.Extent) throws -> BuildLane {
             BuildLane(
-                name: configuration.name, directory: objects, configuration: configuration,
+                name: configuration.name, directory: objects, configuration: configuration, extent: extent,
                 request: try configuration.request(upon: request).text, checker: try? checker.get(), jobs: jobs)
         }
-        guard let plain = lanes.first else { throw RunnerError("\(file) names no configuration") }
+        guard let first = configurations.first else { throw RunnerError("\(file) names no configuration") }
+        let plain = try lane(first, .files)
         var obstacle: RunnerError?
         if case .failure(let error) = checker { obstacle = error }
         let text: [any Gate] = [
             RoundTripGate("round-trip", .everyPatch, installation), CheckpatchGate(), SpellingGate(), KernelDocGate(),
             RoundTripGate("cover-letter", .wholeSeries, installation),
         ]
+        let tools = ToolGate(directory: try cache.directory("kernel/review/tools"), jobs: jobs)
         let builds: [any Gate] = [
             BuildGate(name: "build", voices: [.compiler], lane: plain),
             BuildGate(name: "sparse", voices: [.checker], lane: plain, obstacle: obstacle),
-            BootGate(smoke: smoke, jobs: jobs, installation: installation, cache: cache,
-                total: series.patches.count, note: note),
+            tools,
+            BootGate(
+                smoke: smoke, jobs: jobs, installation: installation, cache: cache, total: series.patches.count, note: note),
         ]
-        let configurations = lanes.dropFirst().map { lane in
-            BuildGate(name: lane.name, scope: .wholeSeries, voices: [.compiler, .checker], lane: lane, obstacle: obstacle)
+        let ends = try configurations.map { configuration in
+            BuildGate(
+                name: configuration.name, scope: .wholeSeries, voices: [.compiler, .checker],
+                lane: try lane(configuration, .directories), obstacle: obstacle)
         }
-        return text + builds + configurations
+        return text + builds + ends
     }
 }

@@ -3,7 +3,7 @@
 /// Tools that come with Debian's python3 or perl, whatever else is in PATH.
 private func debianEnvironment() -> [String] {
     ["PATH=/usr/bin:\(Environment["PATH"] ?? "/bin")", "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"]
-        + ["HOME", "TMPDIR"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
+        + Environment.passing("HOME", "TMPDIR")
 }
 
 /// A script of the kernel's tree, as an argument; its content decides verdicts.

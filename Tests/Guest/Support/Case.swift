@@ -6,7 +6,8 @@ import BPFObject
 
 /// One behaviour, shown on the running kernel.
 struct Case: Sendable {
-    /// `theme.behaviour`; cases of the theme `stock` are for a kernel without the patches, those of `regression` for both.
+    /// `theme.behaviour`; cases of the theme `stock` are for a kernel without the patches, those of `regression` for both, and
+    /// those of `smoke` also for one with some of them.
     let name: String
     /// The CPUs that it wants.
     let cpus: Int
