@@ -31,6 +31,8 @@ public struct Job: Equatable, Sendable {
         case own
         /// The host's files, read-only under an overlay that is thrown away.
         case host
+        /// The file system on the machine's disk.
+        case disk
     }
 
     /// Where the command's standard input comes from.

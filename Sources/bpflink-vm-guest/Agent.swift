@@ -12,7 +12,8 @@ final class Agent {
     private let log: KernelLog
     private let signals: Int32
     private var job: RunningJob?
-    private var hostFilesEntered = false
+    /// The files that the jobs see.
+    private var files = Job.Files.own
 
     static func main() {
         // Run as a job of its own, it does nothing, successfully: a rehearsal for a machine that is to be saved.
@@ -89,9 +90,13 @@ final class Agent {
         let taint = currentTaint()
         let started = uptimeMilliseconds()
         do {
-            if request.files == .host && !hostFilesEntered {
-                try FileSystems.enterHostFiles()
-                hostFilesEntered = true
+            if files == .own {
+                switch request.files {
+                case .own: break
+                case .host: try FileSystems.enterHostFiles()
+                case .disk: try FileSystems.enterDisk()
+                }
+                files = request.files
             }
             if request.searchesForLeaks { try LeakSearch.check() }
             job = RunningJob(

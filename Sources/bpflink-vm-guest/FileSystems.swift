@@ -58,7 +58,19 @@ enum FileSystems {
         try attach(
             "overlay", at: "/root", type: "overlay",
             options: "lowerdir=/host,upperdir=/overlay/upper,workdir=/overlay/work")
-        for path in ["/proc", "/sys", "/dev", "/run"] {
+        try enterRoot(with: ["/proc", "/sys", "/dev", "/run"])
+    }
+
+    /// Makes the ext4 file system on the machine's disk the root. It can be written to; the disk's file stays as it is.
+    static func enterDisk() throws(SystemCallError) {
+        mkdir("/root", 0o755)
+        try attach("/dev/vda", at: "/root", type: "ext4")
+        try enterRoot(with: ["/proc", "/sys", "/dev", "/run", "/tmp"])
+    }
+
+    /// Makes what is mounted at /root the root; file systems move along to it.
+    private static func enterRoot(with paths: [String]) throws(SystemCallError) {
+        for path in paths {
             mkdir("/root" + path, 0o755)
             try check("move \(path)") { mount(path, "/root" + path, nil, UInt(MS_MOVE), nil) }
         }

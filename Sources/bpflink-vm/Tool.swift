@@ -14,7 +14,7 @@ struct BPFLinkVM: ParsableCommand {
             could not be started), or that of a failure of the guest: 240 BOOT, 241 PANIC, 242 SPLAT, 243 HANG, \
             244 LOST; 245 if the runner itself could not do its work. Wrong usage: 64.
             """,
-        subcommands: [Run.self, Shell.self, Test.self, Kernel.self, Series.self, Accel.self])
+        subcommands: [Run.self, Shell.self, Test.self, Kernel.self, Series.self, Selftests.self, Accel.self])
 }
 
 /// The exit code when the runner could not do its work.

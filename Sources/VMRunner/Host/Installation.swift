@@ -42,6 +42,9 @@ public struct Installation: Sendable {
     var splatDenyList: String { "\(root)/VMImages/splats.deny" }
     var splatAllowList: String { "\(root)/VMImages/splats.allow" }
 
+    /// Data about the kernel's own BPF selftests.
+    func selftestList(_ name: String) -> String { "\(root)/VMImages/selftests.\(name)" }
+
     func kernelConfig(named name: String) -> String { "\(root)/VMImages/\(name).config" }
 
     /// What a script of `Scripts/` fetches or finds: the path that is the last line of its output.

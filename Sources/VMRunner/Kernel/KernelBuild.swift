@@ -114,8 +114,16 @@ public struct KernelBuild: Sendable {
         }
         for words in configuration.unmetOfTree { note("not as the selftests of this kernel ask: \(words)") }
         try make.run(["vmlinux"], progress: progress)
-        let modules = recipe.variant.configuration.modules
+        var modules = recipe.variant.configuration.modules
         if !modules.isEmpty { try make.run(modules, progress: progress) }
+        if let external = recipe.variant.configuration.externalModules {
+            // All modules first, for the symbols that these may use.
+            try make.run(["modules"], progress: progress)
+            let output = "\(lane.objects)/external"
+            Files.remove(output)
+            try make.run(["modules"], variables: ["M=\(source)/\(external)", "MO=\(output)"], progress: progress)
+            modules += try Files.list(output).filter { $0.hasSuffix(".ko") }.map { "external/\($0)" }
+        }
         let kernel = try KernelStore(cache: cache).add(
             id: id, lane: lane, recipe: recipe, modules: modules, withDebugInformation: keepsDebugInformation)
         try lane.noteBuilt(id, source: source)

@@ -17,7 +17,19 @@ public struct KernelNeeds: Equatable, Sendable {
 
     /// The needs of a configuration.
     public init(_ configuration: KernelConfiguration) {
-        guard configuration == .debug else { return }
+        switch configuration {
+        case .plain: break
+        case .debug: needCheckers()
+        case .selftests:
+            leastMemoryMiB = 4096
+            // Its lock checker makes it slow, and some tests hold locks for long on purpose.
+            slowness = 3
+            bootSlowness = 10
+            kernelArguments = ["sysctl.kernel.unprivileged_bpf_disabled=0"]
+        }
+    }
+
+    private mutating func needCheckers() {
         // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on
         // top. Most of all, each BPF arena reserves 4 GiB of addresses, whose shadow is half a GiB of memory.
         leastMemoryMiB = 3072

@@ -15,9 +15,13 @@ public enum KernelConfiguration: String, Sendable, CaseIterable {
         switch self {
         // It leaks on purpose: the runner's tests show with it that a leak is noticed.
         case .debug: ["samples/kmemleak/kmemleak-test.ko"]
-        case .plain, .selftests: []
+        case .selftests: ["samples/livepatch/livepatch-sample.ko"]
+        case .plain: []
         }
     }
+
+    /// A directory of the tree that holds modules outside the kernel's own build, which are kept with the kernel too.
+    var externalModules: String? { self == .selftests ? "tools/testing/selftests/bpf/test_kmods" : nil }
 }
 
 /// Which kernel of the base: how much of the series is applied, and how it is configured.

@@ -23,6 +23,8 @@ struct Make {
     let jobs: Int?
     /// Variables (`NAME=VALUE`) for every target.
     var variables: [String] = []
+    /// Where programs are looked for, if not in this process's `PATH`.
+    var path: String?
 
     /// Makes targets, with the same result whoever makes them and when.
     /// - Parameter variables: of variables of one name the last counts, `ARCH` among them.
@@ -36,7 +38,8 @@ struct Make {
                 "KBUILD_BUILD_VERSION=1",
             ] + self.variables + variables + targets
         // Nothing else of the user's environment may decide what is built.
-        let environment = ["LC_ALL=C"] + Environment.passing("PATH", "HOME", "TMPDIR")
+        let path = path.map { ["PATH=\($0)"] } ?? Environment.passing("PATH")
+        let environment = ["LC_ALL=C"] + path + Environment.passing("HOME", "TMPDIR")
 
         var ends: [Int32] = [0, 0]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw RunnerError("cannot make a pipe: \(Errno(rawValue: errno))") }
@@ -76,9 +79,10 @@ struct Make {
         guard line.hasPrefix("  ") else { return nil }
         let words = line.split(separator: " ")
         guard words.count >= 2, let step = words.first, step.first?.isUppercase == true,
-            step.allSatisfy({ $0.isUppercase || $0.isNumber || $0 == "_" })
+            step.allSatisfy({ $0.isUppercase || $0.isNumber || $0 == "_" || $0 == "-" })
         else { return nil }
-        return (["CC", "AS", "HOSTCC", "CHK"].contains(step), words[words.count - 1].description)
+        let compilations: Set = ["CC", "AS", "HOSTCC", "CHK", "CLNG-BPF", "TEST-OBJ"]
+        return (compilations.contains(String(step)), words[words.count - 1].description)
     }
 
     /// The lines that tell why a build failed: the first error with what follows it, as far as a screen holds.

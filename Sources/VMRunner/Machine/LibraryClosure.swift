@@ -4,16 +4,18 @@
 enum LibraryClosure {
     /// Asks the program's own dynamic loader (ld.so(8), `--list`), which is right where a search of our own
     /// could only be nearly so. Empty for a statically linked program.
+    /// - Parameter directory: the working directory, for programs whose own search path is relative.
     /// - Returns: the loader and the libraries: the name by which each is asked for, and its file.
-    static func of(_ program: String) throws(RunnerError) -> [(name: String, file: String)] {
+    static func of(_ program: String, directory: String? = nil) throws(RunnerError) -> [(name: String, file: String)] {
         guard let interpreter = try interpreter(of: program) else { return [] }
         var libraries = [(name: lastComponent(interpreter), file: interpreter)]
-        let listing = try Tool.output([interpreter, "--list", program])
+        let listing = try Tool.output([interpreter, "--list", program], directory: directory)
         for line in listing.split(separator: "\n") {
             // "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f…)"
             guard let arrow = line.firstRange(of: " => ") else { continue }
             let name = line[..<arrow.lowerBound].drop { $0 == "\t" || $0 == " " }
-            let file = line[arrow.upperBound...].prefix { $0 != " " }
+            var file = line[arrow.upperBound...].prefix { $0 != " " }
+            if let directory, file.hasPrefix("./") { file = directory + file.dropFirst() }
             guard file.hasPrefix("/") else {
                 throw RunnerError("\(program) needs the library \(name), which is not installed")
             }

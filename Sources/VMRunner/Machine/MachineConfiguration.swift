@@ -36,6 +36,8 @@ struct MachineConfiguration: Equatable, Sendable {
     var memory = Memory.ordinary
     /// Offers the host's root directory, read-only, by 9p.
     var sharesHostFiles = false
+    /// A file system in a file, as the machine's disk. What the guest writes goes away with it.
+    var disk: String?
     /// A socket for the debugger; the machine then waits for it before its first instruction.
     var debuggerSocket: String?
     /// What its kernel needs more of than others.
@@ -85,6 +87,12 @@ struct MachineConfiguration: Equatable, Sendable {
             arguments += [
                 "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
                 "-device", "virtio-9p-pci,fsdev=host,mount_tag=\(VMProtocol.hostFilesTag)",
+            ]
+        }
+        if let disk {
+            arguments += [
+                "-drive", "file=\(MachineConfiguration.escape(disk)),if=none,id=disk,format=raw,snapshot=on",
+                "-device", "virtio-blk-pci,drive=disk",
             ]
         }
         if let debuggerSocket {

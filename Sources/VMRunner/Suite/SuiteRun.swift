@@ -249,7 +249,7 @@ extension SuiteRun.Prepared {
 }
 
 /// Runs `body` on so many threads and waits for all. Threads of their own, because the body blocks.
-private func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) {
+func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
