@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import CLinuxSystem
 import Glibc
 
 /// A program of the kernel's tree that a patch touches builds after it, without a warning that it did not give before. A patch
