@@ -156,8 +156,7 @@ let callCases: [Case] = [
         try expectEqual(numbers.min(), 0, "slots of its stack that were overwritten")
     },
     Case("calls.blinded") {
-        // Some kernels are booted with it.
-        try setSysctl("net/core/bpf_jit_harden", "0")
+        try stopBlinding()
         let plain = try library("subprog")
         try setSysctl("net/core/bpf_jit_harden", "2")
         let blinded = try library("subprog")

@@ -9,6 +9,7 @@ import Glibc
 /// One verified and compiled body, called by all: what the kernel's own records of the programs say.
 let imageCases: [Case] = [
     Case("image.direct_calls_to_one_address") {
+        try stopBlinding()
         let provider = try library("subprog")
         let address = try provider.address(of: "bpf_subprog")
         let importers = try ["import_kprobe", "import_tracepoint", "import_cgroup", "import_xdp", "import_tc"].map {
@@ -28,6 +29,7 @@ let imageCases: [Case] = [
             "direct calls of one not imported")
     },
     Case("image.one_symbol_however_many_importers") {
+        try stopBlinding()
         let provider = try library("subprog")
         let importers = try ["import_xdp", "import_tc", "import_socket", "import_xdp"].map { try load($0, from: [provider]) }
         let symbols = try readFile("/proc/kallsyms").split(separator: "\n").filter { $0.contains("_bpf_subprog\t") }
@@ -172,6 +174,7 @@ let imageCases: [Case] = [
     },
 ] + [("entry", BPF_TRACE_FENTRY), ("exit", BPF_TRACE_FEXIT)].map { (place: String, attach: bpf_attach_type) in
     Case("image.traced_at_\(place)_for_all_importers") {
+        try stopBlinding()
         let provider = try Raw.answering(type: BPF_PROG_TYPE_XDP)
         let map = try makeMap()
         var tracer = RawProgram()

@@ -18,6 +18,7 @@ private enum Place {
 /// One object with programs of many types, loaded step by step: what they share is there once.
 let stepCases: [Case] = [
     Case("steps.programs_of_five_types_call_one_function") {
+        try stopBlinding()
         var options = LoadOptions()
         options.attach = [.section, .cgroup(try cgroupRoot()), .xdp("lo")]
         // libbpf has no link for traffic control; that program is run by hand below.
@@ -46,6 +47,7 @@ let stepCases: [Case] = [
         try expectEqual(try loaded.program("steps").info.exports.count, 4, "exports of what is shared")
     },
     Case("steps.each_kind_of_program_is_verified_for_once") {
+        try stopBlinding()
         let loaded = try loadShared("steps")
         let provider = try loaded.program("steps").info
         let record = try require(loaded.plan.sharing.functions.first { $0.name == "record" }, "record is not shared").export.typeID
@@ -61,6 +63,7 @@ let stepCases: [Case] = [
         try expectEqual("\(environment.type)", "xdp", "what the import of on_frame was verified for")
     },
     Case("steps.contexts_of_three_types_in_one_function") {
+        try stopBlinding()
         var options = LoadOptions()
         options.attach = [.section]
         let loaded = try loadShared("steps_contexts", except: ["on_queue"], options: options)
@@ -74,6 +77,7 @@ let stepCases: [Case] = [
         try expectEqual(try symbols("bpf_subprog"), 1, "images of the function")
     },
     Case("steps.what_no_program_can_do_for_another_is_copied") {
+        try stopBlinding()
         let loaded = try loadShared("steps_own")
         try expectEqual(loaded.plan.sharing.functions.map(\.name), ["record"], "shared functions")
         try expectEqual(try symbols("record"), 1, "images of what is shared")
@@ -88,6 +92,7 @@ let stepCases: [Case] = [
         try expectEqual(try element(ofMap: try loaded.map("bss")), 11, "counted at its entry and its return")
     },
     Case("steps.copies_do_the_same") {
+        try stopBlinding()
         var results: [[Int]] = []
         for shares in [true, false] {
             let loaded = try loadShared("steps", shares: shares)
