@@ -61,6 +61,8 @@ private func real(_ name: String, importing: Bool = false) throws -> RealObject 
 // MARK: Without imports
 
 private func compareWithLibbpf(_ name: String) throws {
+    // Blinding makes other code each time.
+    try stopBlinding()
     // libbpf's own pin of a map by its name, which lasts.
     defer { unlink("/sys/fs/bpf/bpflink_pinned") }
     let object = try real(name)
@@ -138,6 +140,7 @@ private let runByHand: Set = [
 
 /// Loads an object whose programs call `touch()` of a library, and has them called where there is a way.
 private func loadBesideImport(_ name: String) throws {
+    try stopBlinding()
     let source = try real(name, importing: true).object()
     let library = try Provider(try Loader.load(try link(try real("touch").object()), providers: [], options: LoadOptions()))
     defer { unlink("/sys/fs/bpf/bpflink_pinned") }
