@@ -156,7 +156,13 @@ private func loadBesideImport(_ name: String) throws {
 
     for entry in source.entryPrograms {
         guard let words = try obstacle(to: entry) else { continue }
-        try expectRefusal(words) { _ = try load { $0.only = [entry.name] } }
+        // Left to itself, the linker copies what such a program may not import.
+        try expectRefusal(words) {
+            _ = try load {
+                $0.only = [entry.name]
+                $0.mode = .kernel
+            }
+        }
     }
     let programs = try source.entryPrograms.filter { try obstacle(to: $0) == nil }.map(\.name)
     if programs.isEmpty { return }
