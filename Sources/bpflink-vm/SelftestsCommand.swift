@@ -19,6 +19,13 @@ struct Selftests: ParsableCommand {
     @Flag(help: "Only what takes minutes: no test_maps, no flavours of test_progs, and of it and of veristat a part.")
     var quick = false
 
+    @Flag(
+        help: """
+            Of test_progs, run on the stock kernel only the tests that do not pass on the patched one: what passes there \
+            cannot be lost. Takes half the time.
+            """)
+    var stockAsNeeded = false
+
     @Flag(help: "Run everything again, whatever is known from earlier runs.")
     var again = false
 
@@ -64,6 +71,7 @@ struct Selftests: ParsableCommand {
             var run = SelftestRun(accelerator: Accelerator(rawValue: accel) ?? .tcg)
             run.suites = suites.isEmpty ? quick ? SelftestSuite.quick : SelftestSuite.allCases : suites
             run.quick = quick
+            run.stockAsNeeded = stockAsNeeded
             run.again = again
             run.base = base
             run.jobs = jobs

@@ -231,13 +231,21 @@ import Testing
         #expect(PatchSeries.touchedFiles(patch: "diff --git a/x/y.c b/z.c\nrename from x/y.c\n") == ["x/y.c", "z.c"])
     }
 
-    @Test("what a patch changes does not hang on the mail around it")
+    @Test("what a patch changes does not hang on the mail around it, nor on files that the build does not read")
     func changesOfAPatch() {
         let first = "Subject: [PATCH 1/2] a\n\nWhy.\n---\n x.c | 1 +\n\ndiff --git a/x.c b/x.c\n+int a;\n"
         let second = "Subject: [PATCH 5/9] a\n\nWhy so.\n---\n x.c | 1 +\n\ndiff --git a/x.c b/x.c\n+int a;\n"
-        #expect(PatchSeries.changes(patch: first) == "diff --git a/x.c b/x.c\n+int a;\n")
-        #expect(PatchSeries.changes(patch: first) == PatchSeries.changes(patch: second))
-        #expect(PatchSeries.changes(patch: first) != PatchSeries.changes(patch: second + "+int b;\n"))
+        func changes(_ patch: String, _ unread: [String] = []) -> String { PatchSeries.changes(patch: patch, unread: unread) }
+        #expect(changes(first) == "diff --git a/x.c b/x.c\n+int a;\n")
+        #expect(changes(first) == changes(second))
+        #expect(changes(first) != changes(second + "+int b;\n"))
+        let words = "diff --git a/Documentation/x.rst b/Documentation/x.rst\n+Words.\n"
+        #expect(changes(first + words) != changes(first))
+        #expect(changes(first + words, ["Documentation/"]) + "\n" == changes(first))
+        #expect(changes(words, ["Documentation/"]).isEmpty)
+        // A file that comes from there is read from now on.
+        let moved = "diff --git a/Documentation/x.c b/x.c\nrename from Documentation/x.c\n"
+        #expect(changes(moved, ["Documentation/"]) == moved)
     }
 }
 

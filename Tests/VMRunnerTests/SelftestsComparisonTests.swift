@@ -38,6 +38,38 @@ import Testing
         #expect(compared.denied == 1)
     }
 
+    @Test func whatPassesWithTheSeriesNeedsNoRunWithoutIt() {
+        var patched = SelftestResult()
+        patched.tests = [
+            "fine": .passed, "fine/x": .passed, "failed": .failed, "partly": .passed, "partly/x": .skipped, "loud": .passed,
+        ]
+        patched.splats = [SelftestSplat(line: "WARNING: a", test: "loud/x")]
+        var shard = SelftestShard(suite: .progs, number: 1, items: ["fine", "failed", "partly", "loud", "missing"])
+        #expect(patched.itemsInDoubt(of: shard) == ["failed", "partly", "loud", "missing"])
+        patched.failures = ["hang: no word"]
+        #expect(patched.itemsInDoubt(of: shard) == shard.items)
+        patched.failures = []
+        patched.splats.append(SelftestSplat(line: "WARNING: b", test: nil))
+        #expect(patched.itemsInDoubt(of: shard) == shard.items)
+
+        shard.items = ["fine"]
+        patched = SelftestResult()
+        patched.tests = ["fine": .passed, "fine/x": .passed, "failed": .failed]
+        var stock = SelftestResult()
+        stock.omitted = ["fine"]
+        func compared() -> SelftestComparison {
+            SelftestComparison(.progs, stock: stock, patched: patched, denied: [], touched: TouchedTests())
+        }
+        stock.tests = ["failed": .failed]
+        #expect(compared().isGood && compared().gained.isEmpty)
+        stock.tests = ["failed": .passed]
+        #expect(compared().lost.map(\.name) == ["failed"])
+        // Nothing was in doubt.
+        stock.tests = [:]
+        patched.tests["failed"] = nil
+        #expect(compared().isGood)
+    }
+
     @Test func testsOfTheSeries() {
         var touched = TouchedTests()
         touched.tests = ["new", "broken"]

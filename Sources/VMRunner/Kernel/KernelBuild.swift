@@ -72,7 +72,9 @@ public struct KernelBuild: Sendable {
         let recipe = try KernelRecipe.make(variant, base: base, installation: installation, cache: cache)
         let id = try recipe.identity()
         return try inLane(recipe, cache, note) { lane in
-            if let kernel = stored(id, cache), lane.built == id, let source = lane.source {
+            if let kernel = stored(id, cache), lane.built == id {
+                // What the kernel does not hang on may have changed since: tools, documentation.
+                let source = try lane.prepareSource(recipe, cache: cache, note: note)
                 return try body(lane.tree(kernel, source: source, tools: recipe.tools))
             }
             return try body(try build(recipe, id, lane, cache: cache, note: note, progress: progress))
@@ -126,7 +128,7 @@ public struct KernelBuild: Sendable {
         }
         let kernel = try KernelStore(cache: cache).add(
             id: id, lane: lane, recipe: recipe, modules: modules, withDebugInformation: keepsDebugInformation)
-        try lane.noteBuilt(id, source: source)
+        try lane.noteBuilt(id)
         return lane.tree(kernel, source: source, tools: recipe.tools)
     }
 }

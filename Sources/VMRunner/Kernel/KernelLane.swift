@@ -11,20 +11,11 @@ struct KernelLane: Sendable {
     private var builtNote: String { "\(directory)/built" }
 
     /// The name of the kernel whose build is there, whole.
-    var built: String? { note?.first }
-    /// The source tree that it was built from.
-    var source: String? { note?.last }
-
-    private var note: [String]? {
-        guard let lines = try? Files.text(builtNote).split(separator: "\n").map(String.init), lines.count == 2 else {
-            return nil
-        }
-        return lines
+    var built: String? {
+        (try? Files.text(builtNote)).flatMap { $0.split(separator: "\n").first }.map(String.init)
     }
 
-    func noteBuilt(_ id: String, source: String) throws(RunnerError) {
-        try Files.write("\(id)\n\(source)\n".utf8, to: builtNote)
-    }
+    func noteBuilt(_ id: String) throws(RunnerError) { try Files.write("\(id)\n".utf8, to: builtNote) }
 
     func forgetBuilt() { Files.remove(builtNote) }
 

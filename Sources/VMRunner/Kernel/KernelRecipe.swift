@@ -7,7 +7,7 @@ struct KernelRecipe: Sendable {
     var base: String
     var baseDigest: String
     var series: PatchSeries
-    /// The digests of what the patches change, in their order.
+    /// The digests of what the patches change for the build, in their order.
     var patchDigests: [String]
     var request: KernelRequest
     var tools: BuildTools
@@ -33,7 +33,10 @@ struct KernelRecipe: Sendable {
         let path = try base ?? defaultBase(installation)
         let digest = Files.isDirectory(path) ? try digestOfTree(path) : try Digest.ofFile(path, cache: cache)
         var patchDigests: [String] = []
-        for patch in series.paths { patchDigests.append(try Digest.of(PatchSeries.changes(patch: try Files.text(patch)))) }
+        for patch in series.paths {
+            let changes = PatchSeries.changes(patch: try Files.text(patch), unread: variant.configuration.unread)
+            if !changes.isEmpty { patchDigests.append(try Digest.of(changes)) }
+        }
         return KernelRecipe(
             variant: variant, base: try Files.resolve(path), baseDigest: digest, series: series,
             patchDigests: patchDigests, request: try KernelRequest.make(variant.configuration, installation: installation),

@@ -20,6 +20,11 @@ public enum KernelConfiguration: String, Sendable, CaseIterable {
         }
     }
 
+    /// Directories of the tree that building the kernel, and what is kept with it, reads nothing of.
+    var unread: [String] {
+        self == .selftests ? ["Documentation/"] : ["Documentation/", "tools/bpf/bpftool/", "tools/testing/"]
+    }
+
     /// A directory of the tree that holds modules outside the kernel's own build, which are kept with the kernel too.
     var externalModules: String? { self == .selftests ? "tools/testing/selftests/bpf/test_kmods" : nil }
 }

@@ -43,10 +43,19 @@ struct PatchSeries: Sendable {
         return touched.sorted()
     }
 
-    /// A patch without the mail around it: its number and its words decide nothing about a kernel.
-    static func changes(patch: String) -> String {
-        let lines = patch.split(separator: "\n", omittingEmptySubsequences: false)
-        return lines.drop { !$0.hasPrefix("diff --git ") }.joined(separator: "\n")
+    /// What a patch changes that a build can see: without the mail around it, its number and its words, and without
+    /// files in directories that the build does not read. Empty if that leaves nothing.
+    /// - Parameter unread: directories, with a slash at the end.
+    static func changes(patch: String, unread: [String]) -> String {
+        var isRead = false
+        var lines: [Substring] = []
+        for line in patch.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix("diff --git ") {
+                isRead = !touchedFiles(patch: String(line)).allSatisfy { file in unread.contains { file.hasPrefix($0) } }
+            }
+            if isRead { lines.append(line) }
+        }
+        return lines.joined(separator: "\n")
     }
 
     /// From the lines "diff --git a/OLD b/NEW".

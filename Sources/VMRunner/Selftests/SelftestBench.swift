@@ -32,37 +32,51 @@ struct SelftestBench: Sendable {
         self.note = note
     }
 
-    /// Runs shards on every kernel, as many machines at a time as there are cores for their CPUs.
-    /// - Returns: for each shard its results, in the order of the kernels.
+    /// Runs shards, as many machines at a time as there are cores for their CPUs.
+    /// - Parameter chosen: the kernels, by their index.
+    /// - Returns: for each shard its results, in the order of the kernels chosen.
     /// - Throws: `RunnerError`
-    func results(of shards: [SelftestShard], jobs: Int?) throws -> [[SelftestResult]] {
+    func results(of shards: [SelftestShard], on chosen: [Int], jobs: Int?) throws -> [[SelftestResult]] {
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        var results = shards.map { _ in kernels.map { _ in SelftestResult() } }
+        var results = shards.map { _ in chosen.map { _ in SelftestResult() } }
         for cpus in Set(shards.map(\.cpus)).sorted() {
             // The last shards of test_progs are, by their names, those about the verifier: what says most comes first.
             let order = shards.indices.sorted { a, b in
                 shards[a].suite == shards[b].suite ? a > b : a < b
             }
             let work = order.filter { shards[$0].cpus == cpus }.flatMap { shard in
-                kernels.indices.map { (shard: shard, kernel: $0) }
+                chosen.indices.map { (shard: shard, kernel: $0) }
             }
             let done = try inParallel(work, workers: max(1, min(jobs ?? cores, cores) / cpus)) { item in
-                try self.result(of: shards[item.shard], on: item.kernel, of: shards.count)
+                try self.result(of: shards[item.shard], on: chosen[item.kernel])
             }
             for (item, result) in zip(work, done) { results[item.shard][item.kernel] = result }
         }
         return results
     }
 
+    /// Whether it is known what a shard comes to on a kernel.
+    func knows(_ shard: SelftestShard, on index: Int) throws -> Bool { try known(shard, on: index) != nil }
+
+    private func known(_ shard: SelftestShard, on index: Int) throws -> SelftestResult? {
+        guard !again, let text = try? Files.text("\(try place(of: shard, on: index)).json"),
+            let json = try? JSON(parsing: Array(text.utf8))
+        else { return nil }
+        return SelftestResult(json)
+    }
+
+    /// Where it is kept, without the suffix.
+    private func place(of shard: SelftestShard, on index: Int) throws -> String {
+        let name = try Digest.of("\(kernels[index].id)\n\(programs.id)\n\(shard.description)")
+        return "\(try cache.directory("selftests/results"))/\(name)"
+    }
+
     /// What a shard comes to, from the cache if it has run with the same kernel, programs and command before.
-    private func result(of shard: SelftestShard, on index: Int, of count: Int) throws -> SelftestResult {
-        let kernel = kernels[index]
-        let directory = try cache.directory("selftests/results")
-        let path = "\(directory)/\(try Digest.of("\(kernel.id)\n\(programs.id)\n\(shard.description)"))"
-        let name = "\(shard.suite.rawValue) \(shard.number), \(kernel.variant.patches == .none ? "stock" : "patched")"
-        if !again, let text = try? Files.text("\(path).json"), let json = try? JSON(parsing: Array(text.utf8)),
-            let known = SelftestResult(json)
-        {
+    private func result(of shard: SelftestShard, on index: Int) throws -> SelftestResult {
+        let path = try place(of: shard, on: index)
+        let kernel = kernels[index].variant.patches == .none ? "stock" : "patched"
+        let name = "\(shard.suite.rawValue) \(shard.number), \(kernel)"
+        if let known = try known(shard, on: index) {
             note("\(name): \(known.summary) (known)")
             return known
         }

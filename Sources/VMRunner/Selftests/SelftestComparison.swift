@@ -35,7 +35,8 @@ struct SelftestComparison: Sendable {
     static let loadNoise = 0.15
 
     var isGood: Bool {
-        lost.isEmpty && programs.isEmpty && newSplats.isEmpty && !isSlower && !stock.isEmpty && !patched.isEmpty
+        lost.isEmpty && programs.isEmpty && newSplats.isEmpty && !isSlower && !patched.isEmpty
+            && !(stock.isEmpty && stock.omitted.isEmpty)
     }
 
     var isSlower: Bool { loadTime.map { $0 > 1 + SelftestComparison.loadNoise } ?? false }
@@ -53,7 +54,8 @@ struct SelftestComparison: Sendable {
     }
 
     private mutating func compareTests(_ touched: TouchedTests) {
-        for name in Set(stock.tests.keys).union(patched.tests.keys).sorted() {
+        for name in Set(stock.tests.keys).union(patched.tests.keys).sorted()
+        where !stock.omitted.contains(SelftestResult.item(name)) {
             let (before, after) = (stock.tests[name], patched.tests[name])
             let isTouched = touched.holds(name, suite.kind)
             let words = "\(before?.rawValue ?? "missing") → \(after?.rawValue ?? "missing")"

@@ -41,6 +41,9 @@ public struct SelftestReport: Sendable {
             for (name, result) in [("stock", comparison.stock), ("patched", comparison.patched)] {
                 list("broken off on the \(name) kernel", result.failures.map { .init(name: name, words: $0) })
             }
+            if !comparison.stock.omitted.isEmpty {
+                details.append("  not run on the stock kernel, for they pass on the patched one: \(comparison.stock.omitted.count)")
+            }
             if let ratio = comparison.loadTime {
                 details.append(
                     "  time to load: \(SelftestReport.percent(ratio)) of the stock kernel's (median)"
@@ -106,6 +109,7 @@ public struct SelftestReport: Sendable {
                 "ofSeries": list(comparison.ofSeries), "gained": list(comparison.gained),
                 "failedOnBoth": list(comparison.failedOnBoth),
                 "unsteady": .array(comparison.stock.unsteady.union(comparison.patched.unsteady).sorted().map(JSON.string)),
+                "omittedOnStock": .array(comparison.stock.omitted.sorted().map(JSON.string)),
                 "loadTime": comparison.loadTime.map(JSON.number) ?? .null,
                 "stock": comparison.stock.json, "patched": comparison.patched.json,
             ]

@@ -30,6 +30,20 @@ struct SelftestResult: Equatable, Sendable {
     /// Tests that came out differently when they were run again.
     var unsteady: Set<String> = []
     var milliseconds = 0
+    /// Tests of test_progs that were not run, because on the other kernel they pass with all their subtests.
+    var omitted: Set<String> = []
+
+    /// The tests of a shard of test_progs that this leaves in doubt: they, or one of their subtests, do not pass, or the kernel
+    /// had something to say; all of them if it is not known with which.
+    func itemsInDoubt(of shard: SelftestShard) -> [String] {
+        guard failures.isEmpty, splats.allSatisfy({ $0.test != nil }) else { return shard.items }
+        var doubtful = Set(splats.compactMap { $0.test.map(SelftestResult.item) })
+        for (name, status) in tests where status != .passed { doubtful.insert(SelftestResult.item(name)) }
+        return shard.items.filter { doubtful.contains($0) || tests[$0] == nil }
+    }
+
+    /// The test that a subtest belongs to, or the test itself.
+    static func item(_ name: String) -> String { String(name.prefix { $0 != "/" }) }
 
     /// Adds what another shard came to.
     mutating func add(_ other: SelftestResult) {
@@ -38,6 +52,7 @@ struct SelftestResult: Equatable, Sendable {
         splats += other.splats
         failures += other.failures
         unsteady.formUnion(other.unsteady)
+        omitted.formUnion(other.omitted)
         milliseconds += other.milliseconds
     }
 

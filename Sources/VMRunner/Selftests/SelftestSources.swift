@@ -110,8 +110,8 @@ struct TouchedTests: Equatable, Sendable {
     func holds(_ name: String, _ kind: SelftestSuite.Kind) -> Bool {
         switch kind {
         case .maps: return false
-        case .progs: return tests.contains(String(name.prefix { $0 != "/" }))
-        case .veristat: return objects.contains(String(name.prefix { $0 != "/" }))
+        case .progs: return tests.contains(SelftestResult.item(name))
+        case .veristat: return objects.contains(SelftestResult.item(name))
         case .verifier:
             // "#12/p title"
             guard let space = name.firstIndex(of: " ") else { return false }
