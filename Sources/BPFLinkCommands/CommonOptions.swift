@@ -47,7 +47,7 @@ public struct CommonOptions: ParsableArguments {
 
     /// Prints a command's result.
     func print(_ report: Report) {
-        let text = printsJSON ? report.json.text(pretty: pretty) : report.text
+        let text = printsJSON ? report.json().text(pretty: pretty) : report.text()
         if !text.isEmpty { Self.write(text + "\n", to: report.goesToStandardError ? .standardError : .standardOutput) }
     }
 
@@ -89,11 +89,16 @@ public struct CommonOptions: ParsableArguments {
     }
 }
 
-/// What a command prints when it succeeds.
+/// What a command prints when it succeeds. Only one of its two forms is asked for, and made then.
 struct Report {
-    var text: String
-    var json: JSONValue
+    let text: () -> String
+    let json: () -> JSONValue
     var warnings: [Diagnostic] = []
     /// Set where stdout belongs to a command that bpflink runs.
     var goesToStandardError = false
+
+    init(text: @autoclosure @escaping () -> String, json: @autoclosure @escaping () -> JSONValue) {
+        self.text = text
+        self.json = json
+    }
 }

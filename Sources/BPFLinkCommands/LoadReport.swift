@@ -7,15 +7,16 @@ import BPFLink
 extension LoadCommand {
     /// One object's plan as it is; of several, in the order of loading.
     func planReport(_ graph: GraphPlan) -> Report {
-        let reports = graph.steps.map { Self.planReport($0.plan) }
-        return Report(text: reports.map(\.text).joined(separator: "\n"), json: Self.joined(reports.map(\.json)))
+        Report(
+            text: graph.steps.map { Self.planLines($0.plan).joined(separator: "\n") }.joined(separator: "\n"),
+            json: Self.joined(graph.steps.map { Self.planJSON($0.plan) }))
     }
 
     private static func joined(_ objects: [JSONValue]) -> JSONValue {
         objects.count == 1 ? objects[0] : .object(["objects": .array(objects)])
     }
 
-    private static func planReport(_ plan: LinkPlan) -> Report {
+    private static func planLines(_ plan: LinkPlan) -> [String] {
         var lines = ["plan for \(plan.object.name)"]
         if let entry = plan.syntheticEntry {
             let what = plan.isShared ? "step 1: load shared" : plan.carriesOnly ? "load, to be copied from, library" : "load library"
@@ -34,7 +35,11 @@ extension LoadCommand {
         let replaceable = plan.bindings.filter(plan.isReplaceable).map(\.import.name)
         if !replaceable.isEmpty { lines.append("  copy instead, should the kernel refuse: \(replaceable.joined(separator: ", "))") }
         for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
-        let json: JSONValue = .object([
+        return lines
+    }
+
+    private static func planJSON(_ plan: LinkPlan) -> JSONValue {
+        .object([
             "object": .string(plan.object.name),
             "programs": .array(Self.programs(of: plan)),
             "left_out": .strings(plan.leftOut.map(\.name)), "copies": plan.sharing.copiesJSON,
@@ -45,7 +50,6 @@ extension LoadCommand {
             "bindings": .array(plan.bindings.map { Self.json(for: $0, plan) }),
             "fixups": .array(plan.fixups.map(Self.json(for:))),
         ])
-        return Report(text: lines.joined(separator: "\n"), json: json)
     }
 
     private static func programs(of plan: LinkPlan) -> [JSONValue] {
@@ -69,7 +73,7 @@ extension LoadCommand {
         plan.object.exports.filter { plan.carriesOnly || entry.functions.contains($0.name) }
     }
 
-    private static func words(for binding: Binding, _ plan: LinkPlan) -> String {
+    static func words(for binding: Binding, _ plan: LinkPlan) -> String {
         switch binding.target {
         case .export(let export, let slot): "\(binding.import.name) -> `\(export.prototype)` of \(plan.providers[slot.value])"
         case .copy(let export, let provider): "\(binding.import.name) -> a copy of `\(export.prototype)` of \(provider)"
@@ -78,7 +82,7 @@ extension LoadCommand {
     }
 
     /// - Parameter program: the program that has it; nil before anything is loaded.
-    private static func json(for binding: Binding, _ plan: LinkPlan, in program: String? = nil) -> JSONValue {
+    static func json(for binding: Binding, _ plan: LinkPlan, in program: String? = nil) -> JSONValue {
         switch binding.target {
         case .export(let export, let slot):
             json(binding, to: export, of: plan.providers[slot.value], isReplaceable: program == nil && plan.isReplaceable(binding))
@@ -126,20 +130,25 @@ extension LoadCommand {
         }
     }
 
-    private static func words(for attachment: LoadedAttachment) -> String {
+    static func words(for attachment: LoadedAttachment) -> String {
         "  attached: \(attachment.place)" + (attachment.pin.map { ", pinned at \($0)" } ?? "")
     }
 
-    private static func json(for attachment: LoadedAttachment) -> JSONValue {
+    static func json(for attachment: LoadedAttachment) -> JSONValue {
         .object(["place": .string(attachment.place), "pin": attachment.pin.map(JSONValue.string)])
     }
 
     func loadedReport(_ loaded: [LoadedObject], _ inherited: [Foreground.Inherited]) -> Report {
-        let reports = loaded.map { loadedReport($0, inherited) }
+        let debug = common.debug
         var report = Report(
-            text: reports.map(\.text).joined(separator: "\n"), json: Self.joined(reports.map(\.json)),
-            warnings: reports.flatMap(\.warnings).reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
-            goesToStandardError: exec)
+            text: loaded.map { object in
+                let lines = LoadedProgramReport.all(of: object, inherited).flatMap(\.lines) + Self.mapLines(object)
+                let log = debug ? object.logs.flatMap { $0.lines.map(String.init) } : []
+                return (lines + log).joined(separator: "\n")
+            }.joined(separator: "\n"),
+            json: Self.joined(loaded.map { Self.json(for: $0, inherited) }))
+        report.warnings = loaded.flatMap(warnings).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        report.goesToStandardError = exec
         if pin == nil, attach.isEmpty, !exec {
             report.warnings.append(
                 Diagnostic(
@@ -149,68 +158,32 @@ extension LoadCommand {
         return report
     }
 
-    private func loadedReport(_ loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> Report {
+    private func warnings(about loaded: LoadedObject) -> [Diagnostic] {
         let plan = loaded.plan
-        let provider = plan.isShared ? loaded.programs.first(where: \.isSynthetic) : nil
-        var report = Report(text: "", json: .null)
-        var lines: [String] = []
-        var programs: [JSONValue] = []
-        for program in loaded.programs {
-            let exports = plan.object.exports.filter { export in
-                program.offersCopies || program.info.exports.contains { $0.typeID == export.typeID.value }
-            }
-            let functions = plan.functions(of: program.name)
-            let imports = plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || $0.isCopied(into: functions) }
-            let shared = plan.sharing.functions.filter { function in
-                provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
-            }
-            let number = inherited.first { $0.program == program.name }?.descriptor
-            lines.append(
-                "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
-                    + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? ""))
-            lines += exports.map { "  \(program.offersCopies ? "offers copies of" : "exports") \($0.prototype)" }
-            lines += imports.map { "  imports \(Self.words(for: $0, plan))" }
-            if let provider {
-                lines += shared.map {
-                    "  imports \($0.name) -> `\($0.export.prototype)` of \(provider.name) (id \(provider.info.id))"
-                }
-            }
-            lines += program.attachments.map(Self.words(for:))
-            programs.append(
-                .object([
-                    "name": .string(program.name), "id": .integer(program.info.id), "type": .string("\(program.info.type)"),
-                    "tag": .string(program.info.tag), "section": .string(program.section),
-                    plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil,
-                    "fd": number.map { .integer($0) },
-                    "pin": program.pin.map(JSONValue.string),
-                    "exports": .array(exports.map { Self.json(for: $0.name, $0.prototype) }),
-                    "imports": .array(
-                        imports.map { Self.json(for: $0, plan, in: program.name) }
-                            + shared.compactMap { function in provider.map { Self.json(for: function, from: $0) } }),
-                    "attachments": .array(program.attachments.map(Self.json(for:))),
-                ]))
+        var warnings = notes(aboutCopies: plan) + Self.notes(about: plan.sharing)
+        if share == true, !plan.isShared { warnings.append(Self.noteThatNothingIsShared(plan)) }
+        if export { warnings += Self.warnings(aboutUnreached: plan, loaded) }
+        return warnings
+    }
+
+    private static func mapLines(_ loaded: LoadedObject) -> [String] {
+        loaded.maps.flatMap { map in
+            ["map \(map.name): id \(map.id)"] + (map.attachment.map { [words(for: $0)] } ?? [])
         }
-        lines += loaded.maps.flatMap { map in
-            ["map \(map.name): id \(map.id)"] + (map.attachment.map { [Self.words(for: $0)] } ?? [])
-        }
-        if common.debug { lines += loaded.logs.flatMap { $0.lines.map(String.init) } }
-        report.text = lines.joined(separator: "\n")
-        report.json = .object([
-            "object": .string(plan.object.name), "programs": .array(programs),
-            "copies": plan.sharing.copiesJSON,
+    }
+
+    private static func json(for loaded: LoadedObject, _ inherited: [Foreground.Inherited]) -> JSONValue {
+        .object([
+            "object": .string(loaded.plan.object.name),
+            "programs": .array(LoadedProgramReport.all(of: loaded, inherited).map(\.json)),
+            "copies": loaded.plan.sharing.copiesJSON,
             "maps": .array(
                 loaded.maps.map {
                     .object([
-                        "name": .string($0.name), "id": .integer($0.id), "attachment": $0.attachment.map(Self.json(for:)),
+                        "name": .string($0.name), "id": .integer($0.id), "attachment": $0.attachment.map(json(for:)),
                     ])
                 }),
         ])
-        report.warnings += notes(aboutCopies: plan) + Self.notes(about: plan.sharing)
-        if share == true, !plan.isShared {
-            report.warnings.append(Self.noteThatNothingIsShared(plan))
-        }
-        if export { report.warnings += Self.warnings(aboutUnreached: plan, loaded) }
-        return report
     }
 }
 
@@ -244,13 +217,13 @@ extension LoadCommand {
 
 extension Binding {
     /// Whether the kernel says that the program imports it.
-    fileprivate func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
+    func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
         guard case .export(let export, let slot) = target else { return false }
         return program.imports(export.typeID.value, from: plan.providers[slot.value].id)
     }
 
     /// Whether calls in the functions are those of a copy.
-    fileprivate func isCopied(into functions: Set<String>) -> Bool {
+    func isCopied(into functions: Set<String>) -> Bool {
         guard case .copy = target else { return false }
         return `import`.sites.contains { functions.contains($0.function) }
     }

@@ -92,8 +92,7 @@ extension SyntheticEntry {
                     ? Character(scalar) : "_"
             })
         if name.first.map({ ("0"..."9").contains($0) }) ?? true { name = "_" + name }
-        let taken = Set(object.symbols.map(\.name))
-        while taken.contains(name) { name += "_" }
+        while object.symbols.contains(where: { $0.name == name }) { name += "_" }
         return name
     }
 }

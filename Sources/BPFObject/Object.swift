@@ -40,9 +40,19 @@ public struct Object: Sendable {
     /// Whether the object has no program of its own: it can only be a provider.
     public var isLibrary: Bool { entryPrograms.isEmpty }
 
-    /// A number that tells objects apart (64-bit FNV-1a of the file's bytes); whoever wants two to have the same can make them.
+    /// A number that tells objects apart (the steps of 64-bit FNV-1a, over words of eight bytes, then the bytes left over);
+    /// whoever wants two to have the same can make them.
     public var digest: UInt64 {
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        func step(_ hash: UInt64, _ part: UInt64) -> UInt64 { (hash ^ part) &* 0x0000_0100_0000_01b3 }
+        return bytes.withUnsafeBytes { bytes in
+            let words = bytes.count / 8
+            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+            for word in 0..<words {
+                hash = step(hash, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self)))
+            }
+            for byte in bytes[(words * 8)...] { hash = step(hash, UInt64(byte)) }
+            return hash
+        }
     }
 
     /// One instruction slot of a code section, or nil if there is none at that place.

@@ -21,6 +21,9 @@ struct MachineOptions: ParsableArguments {
     @Option(help: "Who executes the guest: auto (what a probe found to work), kvm or tcg.")
     var accel = "auto"
 
+    @Option(help: "Another word for the kernel's command line, such as sysctl.net.core.bpf_jit_harden=2.")
+    var append: [String] = []
+
     @Flag(
         help: """
             Have the kernel look for memory that was leaked, after the command or all cases; takes a kernel with kmemleak, as \
@@ -43,6 +46,7 @@ struct Place {
     var cache: Cache
     var kernel: String
     var accelerator: Accelerator
+    var needs: KernelNeeds
 }
 
 extension MachineOptions {
@@ -56,6 +60,8 @@ extension MachineOptions {
             let probe = AcceleratorProbe(kernel: image, agent: agent, installation: installation, cache: cache)
             accelerator = try probe.finding(note: note).accelerator
         }
-        return Place(installation: installation, cache: cache, kernel: image, accelerator: accelerator)
+        var needs = KernelNeeds(image: image)
+        needs.kernelArguments += append
+        return Place(installation: installation, cache: cache, kernel: image, accelerator: accelerator, needs: needs)
     }
 }

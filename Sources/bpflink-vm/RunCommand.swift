@@ -78,7 +78,7 @@ extension MachineOptions {
     fileprivate func start(_ run: CommandRun, _ place: Place) throws -> Int32 {
         var run = run
         run.cpus = cpus
-        run.needs = KernelNeeds(image: place.kernel)
+        run.needs = place.needs
         run.searchesForLeaks = leaks
         if let memory { run.memoryMiB = memory }
         return try run.run(agent: agent, installation: place.installation, cache: place.cache, note: note)

@@ -79,7 +79,7 @@ struct Test: ParsableCommand {
         run.cold = cold
         run.timeout = timeout.map { .seconds($0) }
         run.jobs = jobs
-        run.needs = KernelNeeds(image: place.kernel)
+        run.needs = place.needs
         if let memory = machine.memory { run.memoryMiB = memory }
         let prepared = try run.prepare(
             agent: machine.agent, installation: place.installation, cache: place.cache, note: { note($0) })
@@ -117,6 +117,7 @@ struct Test: ParsableCommand {
         var words = [CommandLine.arguments[0], "test", "--kernel", machine.kernel, "--suite", suite]
         if machine.accel != "auto" { words += ["--accel", machine.accel] }
         if let memory = machine.memory { words += ["--memory", "\(memory)"] }
+        words += machine.append.flatMap { ["--append", $0] }
         if let agent = machine.agent { words += ["--agent", agent] }
         words += file.flatMap { ["--file", $0] } + env.flatMap { ["--env", $0] }
         if let timeout { words += ["--timeout", "\(timeout)"] }

@@ -155,8 +155,7 @@ let callCases: [Case] = [
         try expectEqual(numbers.max(), 10, "times that the function was entered, every other time from within")
         try expectEqual(numbers.min(), 0, "slots of its stack that were overwritten")
     },
-    Case("calls.blinded") {
-        try stopBlinding()
+    Case("calls.blinded", unblinded: true) {
         let plain = try library("subprog")
         try setSysctl("net/core/bpf_jit_harden", "2")
         let blinded = try library("subprog")

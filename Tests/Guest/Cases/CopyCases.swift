@@ -70,8 +70,7 @@ private let copyOnlyCases: [Case] = [
         try expectEqual(try importer.run(), 15, "result through both copies")
         try expectEqual(try element(Kind.packet, ofMap: counts), 5, "counted two levels below")
     },
-    Case("copy.one_copy_however_many_calls") {
-        try stopBlinding()
+    Case("copy.one_copy_however_many_calls", unblinded: true) {
         let importer = try copied("import_socket", from: [try carried("subprog")])
         let names = try readFile("/proc/kallsyms").split(separator: "\n").filter { $0.hasSuffix("_clamp\t[bpf]") }
         // `clamp` is below both functions that are imported.

@@ -7,7 +7,7 @@ import Glibc
 
 /// What makes two importers different kinds, whether they get the same code, and what the kernel tells of it.
 let environmentCases: [Case] = [
-    Case("environments.shared_code_is_there_once") {
+    Case("environments.shared_code_is_there_once", unblinded: true) {
         let map = try makeMap()
         let provider = try Raw.exporting(
             "count_up", slots: [map],
@@ -25,7 +25,7 @@ let environmentCases: [Case] = [
         try expectEqual(try provider.current().environments.map(\.ownCodeLength), Array(repeating: 0, count: 8), "own code")
         try expectEqual(try symbolAddresses("count_up"), [address], "symbols")
     },
-    Case("environments.code_of_their_own") {
+    Case("environments.code_of_their_own", unblinded: true) {
         // Reads the context of whatever it is verified in: the same offset is another field.
         let provider = try Raw.exporting(
             "first_word", type: BPF_PROG_TYPE_SCHED_CLS, takesContext: true, [.load32(0, 1, 0), .exit])
@@ -53,7 +53,7 @@ let environmentCases: [Case] = [
             text.contains("environment:\tfirst_word type 2 attach 0 flags") && text.contains(": code of its own\n")
                 && text.contains(": shared code\n"), "fdinfo shows no environments: \(text)")
     },
-    Case("environments.go_with_the_provider") {
+    Case("environments.go_with_the_provider", unblinded: true) {
         var importer: OwnedDescriptor?
         do {
             let provider = try Raw.exporting(
@@ -93,7 +93,7 @@ let environmentCases: [Case] = [
         try expectEqual(environments.filter { !$0.flags.contains(.gpl) }.count, 1, "those of another license")
         try expectEqual(environments.filter { !$0.flags.contains(.perfmon) }.count, 1, "those without CAP_PERFMON")
     },
-    Case("environments.in_the_statistics") {
+    Case("environments.in_the_statistics", unblinded: true) {
         let provider = try Raw.answering()
         let start = "import of answer() from prog \(provider.info.id) (lib): "
         for (kind, words) in [

@@ -8,8 +8,7 @@ import Glibc
 
 /// One verified and compiled body, called by all: what the kernel's own records of the programs say.
 let imageCases: [Case] = [
-    Case("image.direct_calls_to_one_address") {
-        try stopBlinding()
+    Case("image.direct_calls_to_one_address", unblinded: true) {
         let provider = try library("subprog")
         let address = try provider.address(of: "bpf_subprog")
         let importers = try ["import_kprobe", "import_tracepoint", "import_cgroup", "import_xdp", "import_tc"].map {
@@ -28,8 +27,7 @@ let imageCases: [Case] = [
             try directCalls(in: several, to: try provider.address(of: "bpf_subprog_total")), 0,
             "direct calls of one not imported")
     },
-    Case("image.one_symbol_however_many_importers") {
-        try stopBlinding()
+    Case("image.one_symbol_however_many_importers", unblinded: true) {
         let provider = try library("subprog")
         let importers = try ["import_xdp", "import_tc", "import_socket", "import_xdp"].map { try load($0, from: [provider]) }
         let symbols = try readFile("/proc/kallsyms").split(separator: "\n").filter { $0.contains("_bpf_subprog\t") }
@@ -173,8 +171,7 @@ let imageCases: [Case] = [
         try expect(log.contains(words), "the log lacks `\(words)`: \(log)")
     },
 ] + [("entry", BPF_TRACE_FENTRY), ("exit", BPF_TRACE_FEXIT)].map { (place: String, attach: bpf_attach_type) in
-    Case("image.traced_at_\(place)_for_all_importers") {
-        try stopBlinding()
+    Case("image.traced_at_\(place)_for_all_importers", unblinded: true) {
         let provider = try Raw.answering(type: BPF_PROG_TYPE_XDP)
         let map = try makeMap()
         var tracer = RawProgram()

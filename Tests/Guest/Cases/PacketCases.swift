@@ -7,7 +7,7 @@ import Glibc
 /// Functions that write to their callers' packets, or move them away.
 let packetCases: [Case] = ["whole", "part"].map { program in
     // The socket has a clone of the packet with the same data: whoever writes to it needs a copy of its own first.
-    Case("packets.\(program)_written_to_a_copy") {
+    Case("packets.\(program)_written_to_a_copy", unblinded: true) {
         let importer = try load("import_packets", only: [program], from: [try library("packets", entry: "tc")])
         let watcher = try PacketSocket(interface: 1)
         var options = bpf_link_create_opts()

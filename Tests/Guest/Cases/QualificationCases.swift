@@ -7,7 +7,7 @@ import Glibc
 /// An export is verified once for each kind of importer, the outcome stays: what each importer pays, and what is kept.
 let qualificationCases: [Case] =
     ProgramKind.all.map { kind in
-        Case("qualification.first_second_and_thousandth_\(kind.name)") {
+        Case("qualification.first_second_and_thousandth_\(kind.name)", unblinded: true) {
             let length: UInt32 = 500
             let provider = try Raw.exporting(
                 "answer", type: kind.type == BPF_PROG_TYPE_XDP ? BPF_PROG_TYPE_SOCKET_FILTER : BPF_PROG_TYPE_XDP,

@@ -7,7 +7,7 @@ import Glibc
 
 /// `auto` on a kernel that has calls by FD and name: what the kernel refuses to one program is copied into it, the others call.
 let refusedImportCases: [Case] = [
-    Case("auto.refused_import_is_copied") {
+    Case("auto.refused_import_is_copied", unblinded: true) {
         let provider = try library("choosy", entry: "tc")
         let importer = try automatic(["on_queue", "on_arrival"], from: provider)
         try expectEqual(try importer.program("on_queue").info.imports.count, 2, "imports of a program that may have both")

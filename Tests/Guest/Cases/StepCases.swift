@@ -17,8 +17,7 @@ private enum Place {
 
 /// One object with programs of many types, loaded step by step: what they share is there once.
 let stepCases: [Case] = [
-    Case("steps.programs_of_five_types_call_one_function") {
-        try stopBlinding()
+    Case("steps.programs_of_five_types_call_one_function", unblinded: true) {
         var options = LoadOptions()
         options.attach = [.section, .cgroup(try cgroupRoot()), .xdp("lo")]
         // libbpf has no link for traffic control; that program is run by hand below.
@@ -46,8 +45,7 @@ let stepCases: [Case] = [
         try expectEqual(try loaded.program("on_arrival").info.imports.count, 2, "imports of on_arrival")
         try expectEqual(try loaded.program("steps").info.exports.count, 4, "exports of what is shared")
     },
-    Case("steps.each_kind_of_program_is_verified_for_once") {
-        try stopBlinding()
+    Case("steps.each_kind_of_program_is_verified_for_once", unblinded: true) {
         let loaded = try loadShared("steps")
         let provider = try loaded.program("steps").info
         let record = try require(loaded.plan.sharing.functions.first { $0.name == "record" }, "record is not shared").export.typeID
@@ -62,8 +60,7 @@ let stepCases: [Case] = [
         let environment = try require(imports.first { $0.function == "record_twice" }?.environment, "environment of on_frame's import")
         try expectEqual("\(environment.type)", "xdp", "what the import of on_frame was verified for")
     },
-    Case("steps.contexts_of_three_types_in_one_function") {
-        try stopBlinding()
+    Case("steps.contexts_of_three_types_in_one_function", unblinded: true) {
         var options = LoadOptions()
         options.attach = [.section]
         let loaded = try loadShared("steps_contexts", except: ["on_queue"], options: options)
@@ -76,8 +73,7 @@ let stepCases: [Case] = [
         }
         try expectEqual(try symbols("bpf_subprog"), 1, "images of the function")
     },
-    Case("steps.what_no_program_can_do_for_another_is_copied") {
-        try stopBlinding()
+    Case("steps.what_no_program_can_do_for_another_is_copied", unblinded: true) {
         let loaded = try loadShared("steps_own")
         try expectEqual(loaded.plan.sharing.functions.map(\.name), ["record"], "shared functions")
         try expectEqual(try symbols("record"), 1, "images of what is shared")
@@ -91,8 +87,7 @@ let stepCases: [Case] = [
         try expectEqual(withExtendedLifetime(loaded) { probed(41) }, 42, "result of the probed function")
         try expectEqual(try element(ofMap: try loaded.map("bss")), 11, "counted at its entry and its return")
     },
-    Case("steps.copies_do_the_same") {
-        try stopBlinding()
+    Case("steps.copies_do_the_same", unblinded: true) {
         var results: [[Int]] = []
         for shares in [true, false] {
             let loaded = try loadShared("steps", shares: shares)

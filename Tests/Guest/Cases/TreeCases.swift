@@ -9,8 +9,7 @@ import TestFixtures
 
 /// `bpflink tree`, `list` and `unload` on a graph of two libraries and two importers.
 let treeCases: [Case] = [
-    Case("tree.who_calls_what") {
-        try stopBlinding()
+    Case("tree.who_calls_what", unblinded: true) {
         let ids = try loadGraph()
         defer { try? unloadGraph() }
         try expectEqual(
@@ -44,8 +43,7 @@ let treeCases: [Case] = [
         try expect(text.contains("<sub>: ") && text.contains("<both>: "), "its provider and its importer are not shown: \(text)")
         try expect(!text.contains("<frame>: "), "a program that has nothing to do with it is shown: \(text)")
     },
-    Case("tree.for_graphviz") {
-        try stopBlinding()
+    Case("tree.for_graphviz", unblinded: true) {
         let ids = try loadGraph()
         defer { try? unloadGraph() }
         let lines = try named(try Tool.run("tree", "--dot"), ids).split(separator: "\n").map(String.init)

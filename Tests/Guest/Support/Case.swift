@@ -11,11 +11,15 @@ struct Case: Sendable {
     let name: String
     /// The CPUs that it wants.
     let cpus: Int
+    /// It is about what blinding takes away: code that programs of several kinds share, instructions as they were written,
+    /// names of functions in /proc/kallsyms. So it is run without, even if the kernel was booted with `bpf_jit_harden`.
+    let unblinded: Bool
     let body: @Sendable () throws -> Void
 
-    init(_ name: String, cpus: Int = 1, _ body: @escaping @Sendable () throws -> Void) {
+    init(_ name: String, cpus: Int = 1, unblinded: Bool = false, _ body: @escaping @Sendable () throws -> Void) {
         self.name = name
         self.cpus = cpus
+        self.unblinded = unblinded
         self.body = body
     }
 }

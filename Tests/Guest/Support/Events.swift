@@ -110,11 +110,6 @@ func setSysctl(_ name: String, _ value: String) throws {
     try expect(write(file.number, value, value.utf8.count) == value.utf8.count, "\(name) cannot be set to \(value)")
 }
 
-/// From now on, constants in native code are as they were written, and functions of BPF programs have names in
-/// /proc/kallsyms. Kernels may be booted with `bpf_jit_harden`: then there are no names, and importers of other kinds than the
-/// provider have code of their own.
-func stopBlinding() throws { try setSysctl("net/core/bpf_jit_harden", "0") }
-
 /// A whole file of /proc.
 func readFile(_ path: String) throws -> String {
     let file = try OwnedDescriptor(open(path, O_RDONLY), path)
