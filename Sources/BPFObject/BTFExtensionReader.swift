@@ -26,10 +26,16 @@ struct BTFExtension {
         let lineTable = try section.part(
             header.size + Int(try section.u32(16)), Int(try section.u32(20)), what: "line_info of \(section.what)")
 
+        var beginnings: (section: String, types: [Int: TypeID]) = ("", [:])
         try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, _, position throws(ObjectError) in
+            if name != beginnings.section {
+                if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
+                beginnings = (name, functions[name] ?? [:])
+            }
             let offset = Int(try functionTable.u32(position))
-            functions[name, default: [:]][offset] = TypeID(try functionTable.u32(position + 4))
+            beginnings.types[offset] = TypeID(try functionTable.u32(position + 4))
         }
+        if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
         // Nearly all lines are of the section and the file of the line before.
         var files: [UInt32: String] = [:]
         var last: (offset: UInt32, file: String)?

@@ -74,11 +74,17 @@ struct CDeclaration {
 
     private mutating func list(_ parameters: [BTFType.Parameter], depth: Int, tags: ArgumentTags?) -> String {
         if parameters.isEmpty { return "void" }
-        return parameters.enumerated().map { index, parameter in
-            if parameter.type == .void && parameter.name.isEmpty { return "..." }
-            let words = tags?.words(ofParameter: index) ?? []
-            return ([declare(parameter.type, parameter.name, depth: depth)] + words).joined(separator: " ")
-        }.joined(separator: ", ")
+        var text = ""
+        for (index, parameter) in parameters.enumerated() {
+            if index > 0 { text += ", " }
+            if parameter.type == .void && parameter.name.isEmpty {
+                text += "..."
+                continue
+            }
+            text += declare(parameter.type, parameter.name, depth: depth)
+            for word in tags?.words(ofParameter: index) ?? [] { text += " " + word }
+        }
+        return text
     }
 
     /// Array and function bind tighter than the star.

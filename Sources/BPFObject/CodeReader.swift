@@ -22,6 +22,7 @@ struct CodeReader {
         self.elf = elf
         self.info = info
         var relocations: [Place: Relocation] = [:]
+        relocations.reserveCapacity(elf.relocations.count)
         for relocation in elf.relocations {
             let place = Place(section: relocation.section, instruction: relocation.instruction)
             guard relocations.updateValue(relocation, forKey: place) == nil else {
@@ -33,6 +34,7 @@ struct CodeReader {
         }
         self.relocations = relocations
         try readFunctions()
+        starts.reserveCapacity(functions.count)
         for (index, function) in functions.enumerated() {
             starts[Place(section: function.section, instruction: function.instructions.lowerBound)] = index
             switch function.role {

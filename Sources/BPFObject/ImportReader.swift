@@ -15,7 +15,9 @@ struct ImportReader {
     func readAll() throws(ObjectError) -> [Import] {
         let externs = externs()
         var uses: [SymbolIndex: [Relocation]] = [:]
-        for relocation in elf.relocations { uses[relocation.symbol, default: []].append(relocation) }
+        for relocation in elf.relocations where elf.symbols[relocation.symbol.value].isUndefined {
+            uses[relocation.symbol, default: []].append(relocation)
+        }
 
         var stored: [SymbolIndex: Relocation] = [:]
         for relocation in elf.dataRelocations { stored[relocation.symbol] = relocation }
@@ -51,8 +53,15 @@ struct ImportReader {
     }
 
     /// The extern functions and variables of the BTF, by name.
+    private static func isExtern(_ type: BTFType) -> Bool {
+        switch type.content {
+        case .function(_, .extern), .variable(_, .extern): true
+        default: false
+        }
+    }
+
     private func externs() -> [String: Extern] {
-        guard let btf = info.btf else { return [:] }
+        guard let btf = info.btf, btf.types.contains(where: Self.isExtern) else { return [:] }
         var sectioned: Set<TypeID> = []
         for type in btf.types {
             if case .dataSection(let entries) = type.content { sectioned.formUnion(entries.map(\.type)) }
