@@ -32,7 +32,9 @@ public enum Foreground {
     /// The numbers of inherited descriptors are told by the environment: `BPFLINK_FD_<program>` each, and `BPFLINK_FD` if
     /// there is just one.
     ///
-    /// - Parameter command: the program, looked up in PATH, and its arguments; not empty.
+    /// - Parameters:
+    ///   - command: the program, looked up in PATH, and its arguments; not empty.
+    ///   - inherited: the descriptors that the command is told of; they stay open in it.
     /// - Returns: the command's exit status, or 128 + the number of the signal that ended it, as shells have it.
     /// - Throws: ``KernelError`` with code `system` if the command cannot be started.
     public static func run(_ command: [String], telling inherited: [Inherited]) throws(KernelError) -> Int32 {

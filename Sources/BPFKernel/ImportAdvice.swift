@@ -25,7 +25,9 @@ public struct ImportAdvice: Sendable {
     private let callees: [[Int]]
     private let exports: [SymbolIndex: Export]
 
-    /// - Parameter facts: by index of the object's functions.
+    /// - Parameters:
+    ///   - object: whose functions are looked at.
+    ///   - facts: what their code does, by index of the object's functions.
     public init(_ object: Object, facts: [FunctionFacts]) {
         self.object = object
         self.facts = facts

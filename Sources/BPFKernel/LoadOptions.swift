@@ -9,7 +9,8 @@ public struct LoadOptions: Sendable {
     /// Whether providers carry their object, so that its functions can be copied as well. It takes the object's size in the
     /// kernel's memory. A library that is loaded only to be copied from always does.
     public var carriesObject = true
-    /// Where to pin; see ``PinPath`` for the layout. nil pins nothing.
+    /// Where to pin: the path of the program, if there is one only and the path is no directory; else a directory, with a pin of its
+    /// own for each, attachments beside them (`NAME_link`). nil pins nothing.
     public var pin: String?
     /// Where to attach; empty attaches nothing.
     public var attach: [AttachTarget] = []

@@ -49,7 +49,9 @@ public struct CopyRecord: Sendable, Equatable {
 
     /// Reads what is kept in the kernel.
     ///
-    /// - Parameter what: what messages call the bytes.
+    /// - Parameters:
+    ///   - bytes: what ``encoded`` made, or anything else.
+    ///   - what: what messages call the bytes.
     /// - Throws: ``ObjectError`` at the first thing that is wrong, with its place.
     public init(encoded bytes: [UInt8], what: String) throws(ObjectError) {
         let reader = ByteReader(bytes, 0..<bytes.count, what: what)

@@ -47,7 +47,12 @@ public struct SyntheticEntry: Hashable, Sendable {
     /// A number that the program has in its instructions, so that its tag tells what it stands for.
     public let digest: UInt64?
 
-    /// - Parameter type: nil if the section's name says it.
+    /// - Parameters:
+    ///   - name: of the program; the object has no symbol of it.
+    ///   - sectionName: of a section that the object does not have.
+    ///   - type: nil if the section's name says it.
+    ///   - functions: what it refers to, so that it is loaded with it.
+    ///   - digest: see ``digest``.
     public init(name: String, sectionName: String, type: String? = nil, functions: [String], digest: UInt64? = nil) {
         self.name = name
         self.sectionName = sectionName

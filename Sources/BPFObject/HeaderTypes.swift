@@ -21,6 +21,7 @@ public struct HeaderTypes: Sendable {
 
     /// - Parameters:
     ///   - functions: of one BTF.
+    ///   - btf: that BTF.
     ///   - opaque: names of structs that a caller never makes, so that a pointer to them needs no definition.
     /// - Throws: ``ObjectError`` if one of the types has no name to declare it by, has a name that is none in C, or cannot be
     ///   written within bounds.

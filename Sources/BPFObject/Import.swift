@@ -44,7 +44,7 @@ public struct ImportSite: Hashable, Sendable {
 }
 
 extension ImportSite: CustomStringConvertible {
-    /// For example `` `prog` (section socket, instruction 2, app.bpf.c:4) ``.
+    /// For example, with `prog` in backticks: `prog (section socket, instruction 2, app.bpf.c:4)`.
     public var description: String {
         var words = "`\(function)` (section \(sectionName), instruction \(instruction)"
         if let source { words += ", \(source)" }
