@@ -69,6 +69,45 @@ let treeCases: [Case] = [
             try expect(tree.contains(part), "no \(part) in \(tree)")
         }
     },
+    Case("tree.environments_in_the_list", unblinded: true) {
+        let ids = try loadGraph()
+        defer { try? unloadGraph() }
+        let list = try named(
+            try Tool.run("list").replacing(/[0-9]+(?= (insns|us|bytes))/, with: "#").replacing(/tag [0-9a-f]{16}/, with: "tag #"), ids)
+        try expect(
+            list.hasPrefix(
+                """
+                <sub>: socket_filter subprog, tag #
+                  exports int bpf_subprog(int kind, const struct event *event)
+                  exports unsigned long bpf_subprog_total(void)
+                  exports int bpf_subprog_scale(int value, unsigned short factor)
+                  bpf_subprog for xdp: verified # insns in # us, shared code
+                  # bytes kept for importers
+                  pinned at \(pins)/sub
+
+                """), "the list is:\n\(list)")
+        try expect(
+            list.contains(
+                """
+                <frame>: xdp on_frame, tag #
+                  imports bpf_subprog from id <sub> (subprog), verified for xdp: shared code
+                  pinned at \(pins)/frame
+
+                """), "the list is:\n\(list)")
+    },
+    Case("tree.environments_in_json", unblinded: true) {
+        let ids = try loadGraph()
+        defer { try? unloadGraph() }
+        let tree = try named(
+            try Tool.run("tree", "-j").replacing(/"(verified_insns|verification_ns|bytes|exports_bytes)":[0-9]+/) { "\"\($0.output.1)\":#" },
+            ids)
+        let facts = "\"type\":\"xdp\",\"attach_type\":\"xdp\",\"flags\":[\"gpl\","
+        let numbers = "],\"verified_insns\":#,\"verification_ns\":#,\"own_code_bytes\":0,\"bytes\":#}"
+        try expect(tree.contains("\"environments\":[{\"function\":\"bpf_subprog\",\(facts)"), "no environment in \(tree)")
+        try expectEqual(tree.components(numbers), 3, "environments, of the provider and of two imports, in \(tree)")
+        try expectEqual(tree.components("\"environment\":{\(facts)"), 2, "environments of imports in \(tree)")
+        try expect(tree.contains("\"exports_bytes\":#"), "no size of exports in \(tree)")
+    },
     Case("tree.unload_takes_importers_first_and_names_those_left") {
         let ids = try loadGraph()
         let dry = try named(try Tool.run("unload", "\(pins)/sub", "--dry-run"), ids)
