@@ -7,6 +7,8 @@ import BPFObject
 struct GraphLoading {
     private(set) var objects: [LoadedObject] = []
     private var positions: [Int: Int] = [:]
+    /// What objects offer that others import from, by the object's number, then by function.
+    private var offers: [Int: [String: ProviderSnapshot]] = [:]
     /// By id.
     private var programs: [UInt32: OpenProgram]
 
@@ -22,11 +24,12 @@ struct GraphLoading {
     }
 
     /// The plan with what is loaded by now in the place of what was planned.
-    func bound(_ plan: LinkPlan) throws(KernelError) -> LinkPlan {
+    mutating func bound(_ plan: LinkPlan) throws(KernelError) -> LinkPlan {
+        for number in Set(plan.boundProviders.values.compactMap(\.plannedNumber)) where offers[number] == nil {
+            offers[number] = positions[number].map { objects[$0].offers }
+        }
         do throws(LinkErrors) {
-            return try plan.bound { number, function in
-                positions[number].flatMap { objects[$0].offer(of: function) }
-            }
+            return try plan.bound { number, function in offers[number]?[function] }
         } catch {
             throw KernelError(
                 .load, "\(plan.object.name) cannot be bound to what was loaded for it",
@@ -55,20 +58,21 @@ struct GraphLoading {
 }
 
 extension LoadedObject {
-    /// What the program of the object that has a function offers; nil if none has it.
-    fileprivate func offer(of function: String) -> ProviderSnapshot? {
-        let exports = plan.object.exports
-        guard let wanted = exports.first(where: { $0.name == function }) else { return nil }
-        for program in programs {
-            let exported = Set(program.info.exports.map(\.typeID))
-            guard program.offersCopies || exported.contains(wanted.typeID.value) else { continue }
-            return ProviderSnapshot(
+    /// What the object's programs offer, by function: of several that have it, one that exports it is the first choice.
+    fileprivate var offers: [String: ProviderSnapshot] {
+        let snapshots = programs.map { program in
+            ProviderSnapshot(
                 reference: plan.object.name, id: program.info.id, name: program.info.name, tag: program.info.tag,
-                type: program.info.type.description,
-                exports: exports.filter { program.offersCopies || exported.contains($0.typeID.value) }
-                    .map { ProviderExport(prototype: $0.prototype) },
-                isCallable: !program.offersCopies, carried: carried)
+                type: program.info.type.description, exports: offered(by: program), carried: carried)
         }
-        return nil
+        var offers: [String: ProviderSnapshot] = [:]
+        for isCallable in [true, false] {
+            for snapshot in snapshots {
+                for export in snapshot.exports where export.isCallable == isCallable && offers[export.name] == nil {
+                    offers[export.name] = snapshot
+                }
+            }
+        }
+        return offers
     }
 }

@@ -156,7 +156,8 @@ final class InterposedLoad {
         var load = ProgramLoad(
             type: ProgramType(rawValue: bpf_program__type(program).rawValue), name: name, license: plan.object.license ?? "",
             instructions: instructions, flags: section.flags, options: prepared, logLevel: options.logLevel)
-        if options.exports || isProvider { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
+        let exports = isProvider ? !plan.carriesOnly : options.exports && plan.refusals.exporters[name] == nil
+        if exports { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
         if plan.sharing.importers.contains(name) {
             waiting.append((program, load))
             return

@@ -85,9 +85,9 @@ public final class LoadedObject: @unchecked Sendable {
         }
         let providers = programs.indices.filter { options.exports || programs[$0].isSynthetic && plan.object.isLibrary }
         var carried: Carried?
-        if !providers.isEmpty, options.carriesObject || plan.copiesOnly {
+        if !providers.isEmpty, options.carriesObject || plan.copiesOnly || plan.carriesOnly {
             carried = try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
-            for index in providers { programs[index].offersCopies = plan.copiesOnly }
+            for index in providers { programs[index].offersCopies = programs[index].info.exports.isEmpty }
         }
         try CopiesMap.record(plan, in: programs)
         self.carried = carried
@@ -98,6 +98,14 @@ public final class LoadedObject: @unchecked Sendable {
         self.object = object
         self.pointers = pointers
         self.isInterposed = isInterposed
+    }
+
+    /// What one of the programs offers to importers.
+    public func offered(by program: LoadedProgram) -> [ProviderExport] {
+        let ids = Set(program.info.exports.map(\.typeID))
+        let exported = plan.object.exports.filter { ids.contains($0.typeID.value) }.map { ProviderExport(prototype: $0.prototype) }
+        guard let carried, program.offersCopies || !exported.isEmpty else { return exported }
+        return carried.offered(by: exported)
     }
 
     /// Attaches every program of the objects to the target that takes its type.

@@ -34,12 +34,13 @@ public enum Loader {
     /// Loads objects, step by step, then attaches and pins what was loaded: all of it, or nothing.
     ///
     /// Where programs of an object share functions and the kernel cannot do that, or refuses it for a function or a program, the
-    /// object is loaded again with copies in its place; so it is, in ``LinkMode/auto``, where the kernel refuses an import.
-    /// ``LoadedObject/plan`` tells what came of it.
+    /// object is loaded again with copies in its place; so it is, in ``BPFLinker/LinkMode/auto``, where the kernel refuses an import or
+    /// an export. ``LoadedObject/plan`` tells what came of it.
     ///
     /// - Parameters:
     ///   - graph: what the linker decided.
     ///   - providers: the loaded programs that the plans import from, held open since they were looked at.
+    ///   - options: how they are loaded, and what becomes of them then.
     /// - Returns: The owners of everything that was loaded, in the order of loading.
     /// - Throws: ``KernelError``; then no program, map, pin or attachment is left of the attempt.
     public static func load(
@@ -83,8 +84,10 @@ public enum Loader {
             do throws(KernelError) {
                 return try programs(of: plan, providers: try loading.slots(of: plan), options: options)
             } catch {
-                guard let next = plan.replanned(after: error), next.refusals != plan.refusals else {
-                    throw refusedImport?.tellingThatCopiesAreRefused(error) ?? error.tellingWhyNothingIsCopied(for: plan)
+                guard let next = plan.replanned(after: error, carriesObject: options.carriesObject), next.refusals != plan.refusals
+                else {
+                    throw refusedImport?.tellingThatCopiesAreRefused(error)
+                        ?? error.tellingWhyNothingIsCopied(for: plan).tellingWhatElseAProviderCanDo(for: plan)
                 }
                 if next.copies.copied.count > plan.copies.copied.count, refusedImport == nil { refusedImport = error }
                 plan = next

@@ -12,7 +12,7 @@ public struct ProgramGraph: Sendable {
         public var info: ProgramInfo
         /// What it offers, in the kernel's order.
         public var exports: [ProviderExport]
-        /// What can be copied from it, if it exports nothing.
+        /// What can be copied from it and is no export.
         public var copies: [ProviderExport] = []
         /// What it calls in other programs.
         public var imports: [ProgramImport]
@@ -58,12 +58,13 @@ public struct ProgramGraph: Sendable {
         for program in programs {
             let info = program.info
             // A program whose object is damaged offers nothing.
-            let copies = info.exports.isEmpty ? copyGraph.carried(by: program)?.exports ?? [] : []
+            let exports = try program.exports()
+            let copies = copyGraph.carried(by: program)?.offered(by: exports).filter { !$0.isCallable } ?? []
             let copied = copyGraph.copied(in: program)
             guard all || !info.exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty || !copied.isEmpty else { continue }
             graph.nodes.append(
                 Node(
-                    info: info, exports: try program.exports(), copies: copies, imports: try names.imports(of: info),
+                    info: info, exports: exports, copies: copies, imports: try names.imports(of: info),
                     copied: copied, pins: pins.pins(ofProgram: info.id), linkPins: pins.links(ofProgram: info.id),
                     processes: processes.holders(ofProgram: info.id)))
         }

@@ -49,10 +49,10 @@ extension OpenProgram {
     public func offered(as reference: String) throws(KernelError) -> ProviderSnapshot? {
         let carried = try carried()
         guard !info.exports.isEmpty || carried != nil else { return nil }
+        let exported = try exports()
         return ProviderSnapshot(
             reference: reference, id: info.id, name: info.name, tag: info.tag, type: info.type.description,
-            exports: info.exports.isEmpty ? carried?.exports ?? [] : try exports(), isCallable: !info.exports.isEmpty,
-            carried: carried)
+            exports: carried?.offered(by: exported) ?? exported, carried: carried)
     }
 
     /// The functions that the program exports, with their prototypes.
@@ -61,7 +61,7 @@ extension OpenProgram {
     public func exports() throws(KernelError) -> [ProviderExport] {
         guard !info.exports.isEmpty, let btf = try btf() else { return [] }
         return info.exports.compactMap { export in
-            Prototype(of: TypeID(export.typeID), in: btf).map(ProviderExport.init(prototype:))
+            Prototype(of: TypeID(export.typeID), in: btf).map { ProviderExport(prototype: $0) }
         }
     }
 }

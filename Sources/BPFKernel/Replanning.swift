@@ -4,20 +4,34 @@ import BPFLinker
 import BPFObject
 
 extension LinkPlan {
-    /// The plan without what the kernel just refused to share or to import: it is copied instead. nil if the program that it
-    /// refused does neither, or if that cannot be copied.
+    /// The plan without what the kernel just refused to share, to import or to export: it is copied instead. nil if the program that
+    /// it refused does nothing of that, or if that cannot be copied.
     ///
     /// A function that one program cannot import stays shared by programs of other kinds. Which rule it was that the kernel applied
     /// does not matter: what is refused for other reasons than sharing is refused again in copies, and then in the words that it
     /// would have met without sharing.
-    func replanned(after error: KernelError) -> LinkPlan? {
+    ///
+    /// - Parameter carriesObject: whether what the object offers can be copied.
+    func replanned(after error: KernelError, carriesObject: Bool = true) -> LinkPlan? {
         guard let name = error.program else { return nil }
         let lines = error.verifierLog?.lines.map(String.init) ?? error.notes
         if isShared, name == syntheticEntry?.name { return replanned(afterProviderOf: lines, error) }
-        let program = programs.first { $0.name == name }
-        guard sharing.importers.contains(name) || !copyableImports(of: name, after: error).isEmpty else { return nil }
         let named = functionNamed(in: lines, of: sharing.functions.map(\.name) + calledImports(of: name).map(\.import.name))
         if let named, calledImports(of: name).contains(where: { $0.import.name == named.function && !isReplaceable($0) }) { return nil }
+        let isImporter = sharing.importers.contains(name) || !copyableImports(of: name, after: error).isEmpty
+        // `bpf_check_export_allowed()` in kernel/bpf/prog_call.c: programs of the type export nothing.
+        let cannotExport = lines.contains { $0.hasPrefix("cannot export subprograms: ") }
+        if isImporter, !cannotExport { return replanned(afterImporter: name, named, lines, error) }
+        return carriesObject ? replanned(afterExporter: name, cannotExport, error) : nil
+    }
+
+    /// A program that imports was refused.
+    ///
+    /// - Parameter named: the import that the log names.
+    private func replanned(
+        afterImporter name: String, _ named: (function: String, line: String)?, _ lines: [String], _ error: KernelError
+    ) -> LinkPlan? {
+        let program = programs.first { $0.name == name }
         return try? refusing { refusals in
             for alike in program.map({ self.programs(like: $0, refusedIn: named?.line ?? "", lines) }) ?? [name] {
                 let own = copyableImports(of: alike, after: error)
@@ -29,6 +43,30 @@ extension LinkPlan {
                 guard sharing.importers.contains(alike) || own.contains(function) else { continue }
                 refusals.imports[alike, default: [:]][function] = error.notes
             }
+        }
+    }
+
+    /// A program that exports, and imports nothing that could be copied, was refused. A function that is not valid by itself (it takes
+    /// an argument on trust, or does what programs of the provider's type may not) may well be valid as a part of an importer.
+    private func replanned(afterExporter name: String, _ cannotExport: Bool, _ error: KernelError) -> LinkPlan? {
+        guard mode == .auto, error.code == .verifier, !carriesOnly else { return nil }
+        guard object.isLibrary else { return cannotExport ? try? refusing { $0.exporters[name] = error.notes } : nil }
+        let culprit = error.verifierLog?.lastValidated
+        let named = object.exports.filter { $0.name == culprit }
+        let refused = named.isEmpty ? object.exports : named
+        guard refused.allSatisfy({ isCopyable($0.function) }) else { return nil }
+        return try? refusing { refusals in
+            for export in refused where refusals.exports[export.name] == nil { refusals.exports[export.name] = error.notes }
+        }
+    }
+
+    /// Whether all that a function imports, directly or in what it calls, can be copied as well.
+    private func isCopyable(_ function: Function) -> Bool {
+        guard let index = object.functions.firstIndex(of: function) else { return false }
+        let reached = Set(object.reachableFunctions(from: index).map { object.functions[$0].name })
+        return bindings.allSatisfy { binding in
+            guard case .export(_, let slot) = binding.target, providers[slot.value].carried == nil else { return true }
+            return !binding.import.sites.contains { reached.contains($0.function) }
         }
     }
 
@@ -101,11 +139,15 @@ extension LinkPlan {
 }
 
 extension VerifierLog {
-    /// The global function whose verification the log tells of last: `Validating NAME() func#1...`.
+    /// The global function in whose verification the log ends: `Validating NAME() func#1...`. nil if all that were begun passed: what
+    /// comes after is about the program as a whole.
     var lastValidated: String? {
         let mark = "Validating "
-        let line = lines.last { $0.hasPrefix(mark) && $0.contains("() func#") }
-        return line.map { String($0.dropFirst(mark.count).prefix { $0 != "(" }) }
+        let lines = lines
+        guard let index = lines.lastIndex(where: { $0.hasPrefix(mark) && $0.contains("() func#") }),
+            !lines[index...].contains(where: { $0.hasPrefix("Func#") && $0.contains(" is safe for any args ") })
+        else { return nil }
+        return String(lines[index].dropFirst(mark.count).prefix { $0 != "(" })
     }
 }
 
@@ -119,6 +161,22 @@ extension KernelError {
                 notes.contains(where: { $0.contains("\(binding.import.name)() ") })
             else { continue }
             error.notes.append("`\(binding.import.name)` cannot be copied instead: \(plan.providers[slot.value]) does not carry its object")
+        }
+        return error
+    }
+
+    /// A library was refused for one of its functions: says what would become of the others.
+    func tellingWhatElseAProviderCanDo(for plan: LinkPlan) -> KernelError {
+        guard let program, code == .verifier, plan.object.isLibrary, program == plan.syntheticEntry?.name,
+            !notes.contains(where: { $0.contains(" cannot be copied instead: ") })
+        else { return self }
+        var error = self
+        let culprit = verifierLog?.lastValidated.map { "`\($0)`" } ?? "what the kernel does not take as an export"
+        switch plan.mode {
+        case .kernel: error.help.append("`--mode auto` exports the rest of the library, and importers have a copy of \(culprit)")
+        case .auto where !plan.carriesOnly:
+            error.notes.append("\(culprit) cannot be left to be copied: the library, or one that it imports from, carries no object")
+        default: break
         }
         return error
     }

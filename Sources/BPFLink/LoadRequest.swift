@@ -21,7 +21,7 @@ public struct LoadRequest: Sendable {
     public var libraries: [ProgramSelector] = []
     /// Directories of pinned libraries, searched for what nothing else offers.
     public var searchPath: [LibraryPath] = [.standard]
-    /// How imports are bound. `kernelHasCalls` is found out by ``plan(forLoading:)``.
+    /// How imports are bound. `kernelHasCalls` is found out by ``plan(forLoading:)``, as far as the process may ask the kernel.
     public var linking = LinkOptions()
     /// How what is linked is loaded, attached and pinned.
     public var loading = LoadOptions()
@@ -34,8 +34,10 @@ public struct LoadRequest: Sendable {
 
     /// Opens the providers and links the objects to them; nothing is loaded.
     ///
-    /// - Parameter isLoaded: whether the plan is to be loaded on this machine: then the capabilities for it are asked for first,
-    ///   and `auto` is decided by what the running kernel can do.
+    /// `auto` is decided by what the running kernel can do; a process that may not ask it gets the plan for a kernel with calls by FD
+    /// and name.
+    ///
+    /// - Parameter isLoaded: whether the plan is to be loaded: then the capabilities for it are asked for first.
     /// - Throws: ``BPFKernel/KernelError``, or ``BPFLinker/GraphErrors`` with every reason why the objects cannot be linked.
     public func plan(forLoading isLoaded: Bool = true) throws -> PlannedLoad {
         try checkCapabilities(isLoaded)
@@ -56,7 +58,7 @@ public struct LoadRequest: Sendable {
         let found = try providers.search(
             searchPath, for: Self.unanswered(members, requests.map(\.name) + memberRequests.map(\.name), libraries))
         var options = linking
-        options.kernelHasCalls = !isLoaded || !goesByKernel || Features.functionCalls() != .absent
+        options.kernelHasCalls = !goesByKernel || Features.functionCalls() != .absent
         let graph = try BPFLinker.link(
             members, imports: requests, memberImports: memberRequests, libraries: libraries, searchPath: found, options: options)
         return PlannedLoad(graph: graph, providers: providers.opened, options: loading)

@@ -50,7 +50,7 @@ extension Diagnostic {
             self.init(
                 code: "ambiguous-import", "several providers export `\(wanted.name)`, which \(object) imports",
                 places: Self.places(wanted.sites), notes: providers.map { "\($0) exports it" },
-                help: ["`--import REF:\(wanted.name)` decides"], facts: Self.facts(wanted))
+                help: ["\(Self.requests(for: wanted, of: providers)) decides"], facts: Self.facts(wanted))
         case .prototypeMismatch(let wanted, let provider, let export, let difference):
             self.init(
                 code: "prototype-mismatch",
@@ -84,7 +84,10 @@ extension Diagnostic {
             self.init(
                 code: "not-callable", "import `\(wanted.name)` in \(object) cannot be called in \(provider)",
                 places: Self.places(wanted.sites),
-                notes: ["the provider exports nothing in the kernel; it carries its object, which functions can be copied from"],
+                notes: [
+                    "the provider does not export \(provider.isCallable ? "it" : "anything") in the kernel; "
+                        + "it carries its object, which functions can be copied from"
+                ],
                 help: ["`--mode copy`, or `auto`, copies the function"], facts: Self.facts(wanted))
         case .notCopyable(let wanted, let provider):
             self.init(
@@ -127,13 +130,20 @@ extension Diagnostic {
             + (names.count > 8 ? " and \(names.count - 8) more" : "")
     }
 
+    /// The options that take an import from one of the providers.
+    private static func requests(for wanted: Import, of providers: [ProviderSnapshot]) -> String {
+        let options = providers.map { provider in
+            "`--import \(provider.plannedNumber == nil ? "" : "object=")\(provider.reference):\(wanted.name)`"
+        }
+        return options.prefix(2).joined(separator: " or ") + (options.count > 2 ? " or …" : "")
+    }
+
     private static func help(_ candidates: [LinkError.Candidate], for wanted: Import) -> [String] {
         candidates.map { candidate in
-            let reference = candidate.provider.reference
-            let name = "`\(candidate.export.name)` of \(reference)"
+            let name = "`\(candidate.export.name)` of \(candidate.provider.reference)"
             if candidate.export.name == wanted.name {
                 return candidate.agrees
-                    ? "`--import \(reference):\(wanted.name)` takes it from there" : "\(name) has another type"
+                    ? "\(requests(for: wanted, of: [candidate.provider])) takes it from there" : "\(name) has another type"
             }
             if !candidate.isNear { return "\(name) has the same type" }
             return candidate.agrees ? "did you mean \(name)? it has the same type" : "did you mean \(name)?"

@@ -102,6 +102,8 @@ extension Diagnostic {
             details.append(Detail(name: Self.verifierLog, lines: log.lines.map(String.init)))
         }
         if !error.libbpfLog.isEmpty { details.append(Detail(name: "libbpf log", lines: error.libbpfLog)) }
-        self.init(code: error.code.rawValue, error.message, notes: error.notes, help: error.help, details: details)
+        self.init(
+            code: error.code.rawValue, error.message, places: error.verifierLog?.place.map { ["at \($0)"] } ?? [], notes: error.notes,
+            help: error.help, details: details)
     }
 }

@@ -10,11 +10,11 @@ public struct LoadCommand: ParsableCommand {
         abstract: "Link objects to each other and to loaded programs, load them, and pin, attach or pass on what was loaded.",
         usage: "bpflink load [<options>] <object> ... [--exec -- <command> ...]",
         discussion: """
-            REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG; of --import also
+            REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG; of --import also \
             object=PATH, one of the objects. An object without an entry program is a library: its global functions are exported.
 
-            Several objects are loaded in the order of their imports, all of them or none. An import is taken from what --import
-            says; else from the one that offers it among the objects and what --library names, in which the same name twice is an
+            Several objects are loaded in the order of their imports, all of them or none. An import is taken from what --import \
+            says; else from the one that offers it among the objects and what --library names, in which the same name twice is an \
             error; else from the first directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
 
             Global functions that two or more programs of the object call are loaded once, and the programs import them, if the \
@@ -29,7 +29,7 @@ public struct LoadCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The object files.", valueName: "object"))
     var objects: [String]
 
-    @Option(name: [.customLong("import")], help: ArgumentHelp("Take a function from a loaded program.", valueName: "ref:name"))
+    @Option(name: [.customLong("import")], help: ArgumentHelp("Take a function from a loaded program, or from one of the objects: 7:f, pinned=PATH:f, object=PATH:f.", valueName: "ref:name"))
     var imports: [ImportArgument] = []
 
     @Option(help: ArgumentHelp("Take any function that a loaded program exports.", valueName: "ref"))

@@ -7,9 +7,16 @@ import BPFLink
 extension LoadCommand {
     /// One object's plan as it is; of several, in the order of loading.
     func planReport(_ graph: GraphPlan) -> Report {
-        Report(
+        var report = Report(
             text: graph.steps.map { Self.planLines($0.plan).joined(separator: "\n") }.joined(separator: "\n"),
             json: Self.joined(graph.steps.map { Self.planJSON($0.plan) }))
+        report.warnings = Self.distinct(graph.steps.flatMap { notes(aboutCopies: $0.plan) + notes(aboutSharing: $0.plan) })
+        return report
+    }
+
+    /// What holds for several objects is said once.
+    private static func distinct(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+        diagnostics.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     private static func joined(_ objects: [JSONValue]) -> JSONValue {
@@ -57,7 +64,7 @@ extension LoadCommand {
             JSONValue.object([
                 "name": .string(entry.name), "section": .string(entry.sectionName),
                 plan.isShared ? "shared" : "library": .bool(true),
-                "exports": .array(exports(of: entry, plan).map { json(for: $0.name, $0.prototype) }),
+                "exports": .array(exports(of: entry, plan).map { json(for: $0.name, $0.prototype, isCopy: plan.carriesOnly) }),
             ])
         }
         return (entry.map { [$0] } ?? [])
@@ -115,15 +122,18 @@ extension LoadCommand {
         ])
     }
 
-    static func json(for name: String, _ prototype: Prototype) -> JSONValue {
-        .object(["name": .string(name), "prototype": .string("\(prototype)")])
+    /// - Parameter isCopy: whether it can be copied only.
+    static func json(for name: String, _ prototype: Prototype, isCopy: Bool = false) -> JSONValue {
+        .object(["name": .string(name), "prototype": .string("\(prototype)"), "copy": isCopy ? .bool(true) : nil])
     }
 
     /// libbpf gives a program the subprograms that it reaches, and no others.
     private static func warnings(aboutUnreached plan: LinkPlan, _ loaded: LoadedObject) -> [Diagnostic] {
+        // Of a library, and of a program that can export nothing, another note tells.
+        if plan.copiesOnly || plan.object.isLibrary { return [] }
         let exported = Set(loaded.programs.flatMap { $0.info.exports.map(\.typeID) })
-        if plan.copiesOnly { return [] }
-        return plan.object.exports.filter { !exported.contains($0.typeID.value) }.map { export in
+        let refused = plan.refusals.exporters.keys.reduce(into: Set<String>()) { $0.formUnion(plan.functions(of: $1)) }
+        return plan.object.exports.filter { !exported.contains($0.typeID.value) && !refused.contains($0.name) }.map { export in
             Diagnostic(
                 .warning, code: "not-exported", "`\(export.name)` is not exported: no program of \(plan.object.name) reaches it",
                 help: ["an object without programs is a library and exports all its global functions"])
@@ -147,7 +157,7 @@ extension LoadCommand {
                 return (lines + log).joined(separator: "\n")
             }.joined(separator: "\n"),
             json: Self.joined(loaded.map { Self.json(for: $0, inherited) }))
-        report.warnings = loaded.flatMap(warnings).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        report.warnings = Self.distinct(loaded.flatMap(warnings))
         report.goesToStandardError = exec
         if pin == nil, attach.isEmpty, !exec {
             report.warnings.append(
@@ -160,8 +170,7 @@ extension LoadCommand {
 
     private func warnings(about loaded: LoadedObject) -> [Diagnostic] {
         let plan = loaded.plan
-        var warnings = notes(aboutCopies: plan) + Self.notes(about: plan.sharing)
-        if share == true, !plan.isShared { warnings.append(Self.noteThatNothingIsShared(plan)) }
+        var warnings = notes(aboutCopies: plan) + notes(aboutSharing: plan)
         if export { warnings += Self.warnings(aboutUnreached: plan, loaded) }
         return warnings
     }
@@ -207,11 +216,42 @@ extension LoadCommand {
                     notes: refusal.words, help: ["`--mode kernel` refuses as well"])
             }
         }
-        return refused
-            + plan.copiedProviders.filter { !$0.isCallable }.map { provider in
-                Diagnostic(
-                    .note, code: "copied", "\(provider) exports nothing in the kernel: what is imported from it is copied")
+        return notes(aboutRefusedExports: plan) + refused
+            + plan.copiedProviders.compactMap { provider in
+                let names = plan.bindings.compactMap { binding -> String? in
+                    guard case .copy(let export, let source) = binding.target, source.id == provider.id, !export.isCallable
+                    else { return nil }
+                    return "`\(export.name)`"
+                }
+                if names.isEmpty { return nil }
+                return Diagnostic(
+                    .note, code: "copied",
+                    provider.isCallable
+                        ? "\(provider) does not export \(names.joined(separator: ", ")) in the kernel: what is imported is copied"
+                        : "\(provider) exports nothing in the kernel: what is imported from it is copied")
             }
+    }
+
+    /// What a provider was to export and does not.
+    private func notes(aboutRefusedExports plan: LinkPlan) -> [Diagnostic] {
+        let exports = Dictionary(grouping: plan.refusedExports.map(\.name), by: { plan.refusals.exports[$0] ?? [] })
+            .sorted { $0.value[0] < $1.value[0] }
+        let functions = exports.map { words, names in
+            let subject = names.map { "`\($0)`" }.joined(separator: ", ")
+            let isOfType = words.contains { $0.contains("of this type") || $0.contains("is not allowed") }
+            return Diagnostic(
+                .note, code: "not-exported",
+                names.count == 1 ? "\(subject) is not exported: the kernel refuses it" : "\(subject) are not exported: the kernel refuses",
+                notes: words + ["importers have copies in its place"],
+                help: ["`--mode kernel` refuses the library"]
+                    + (isOfType ? ["`--type TYPE` loads it as a program of another type, which may do that: kprobe, tc, …"] : []))
+        }
+        let programs = plan.refusals.exporters.sorted { $0.key < $1.key }.map { program, words in
+            Diagnostic(
+                .note, code: "not-exported", "`\(program)` exports nothing: the kernel refuses it",
+                notes: words + ["importers have copies in its place"], help: ["`--mode kernel` refuses the program"])
+        }
+        return functions + programs
     }
 }
 

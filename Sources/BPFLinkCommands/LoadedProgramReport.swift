@@ -6,7 +6,8 @@ import BPFLink
 struct LoadedProgramReport {
     let program: LoadedProgram
     let plan: LinkPlan
-    let exports: [Export]
+    /// What it exports, or offers copies of.
+    let offered: [ProviderExport]
     let imports: [Binding]
     /// What it shares with the other programs of its object, and the program that has it.
     let shared: [Sharing.Function]
@@ -21,9 +22,7 @@ struct LoadedProgramReport {
             let functions = plan.functions(of: program.name)
             return LoadedProgramReport(
                 program: program, plan: plan,
-                exports: plan.object.exports.filter { export in
-                    program.offersCopies || program.info.exports.contains { $0.typeID == export.typeID.value }
-                },
+                offered: loaded.offered(by: program),
                 imports: plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || $0.isCopied(into: functions) },
                 shared: plan.sharing.functions.filter { function in
                     provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
@@ -36,7 +35,7 @@ struct LoadedProgramReport {
             "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
                 + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? "")
         ]
-        lines += exports.map { "  \(program.offersCopies ? "offers copies of" : "exports") \($0.prototype)" }
+        lines += offered.map { "  \($0.isCallable ? "exports" : "offers copies of") \($0.prototype)" }
         lines += imports.map { "  imports \(LoadCommand.words(for: $0, plan))" }
         if let provider {
             lines += shared.map {
@@ -52,7 +51,7 @@ struct LoadedProgramReport {
             "tag": .string(program.info.tag), "section": .string(program.section),
             plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
             "pin": program.pin.map(JSONValue.string),
-            "exports": .array(exports.map { LoadCommand.json(for: $0.name, $0.prototype) }),
+            "exports": .array(offered.map { LoadCommand.json(for: $0.name, $0.prototype, isCopy: !$0.isCallable) }),
             "imports": .array(
                 imports.map { LoadCommand.json(for: $0, plan, in: program.name) }
                     + shared.compactMap { function in provider.map { LoadCommand.json(for: function, from: $0) } }),

@@ -67,8 +67,13 @@ extension LoadCommand {
         ])
     }
 
+    /// What the kernel refused, and to those who asked for sharing, that there is none.
+    func notes(aboutSharing plan: LinkPlan) -> [Diagnostic] {
+        Self.notes(about: plan.sharing) + (share == true && !plan.isShared ? [Self.noteThatNothingIsShared(plan)] : [])
+    }
+
     /// What the kernel refused: each function or program once.
-    static func notes(about sharing: Sharing) -> [Diagnostic] {
+    private static func notes(about sharing: Sharing) -> [Diagnostic] {
         var told: Set<String> = []
         return sharing.copies.compactMap { copy in
             let (message, lines): (String, [String])
@@ -87,7 +92,7 @@ extension LoadCommand {
     }
 
     /// For those who asked for sharing.
-    static func noteThatNothingIsShared(_ plan: LinkPlan) -> Diagnostic {
+    private static func noteThatNothingIsShared(_ plan: LinkPlan) -> Diagnostic {
         let reasons = plan.sharing.copies.map(\.words)
         return Diagnostic(
             .note, code: "nothing-shared", "nothing is shared by programs of \(plan.object.name)",

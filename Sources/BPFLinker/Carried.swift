@@ -39,7 +39,15 @@ public struct Carried: Sendable {
 
     /// The functions that can be copied from it.
     public var exports: [ProviderExport] {
-        objects[root]?.object.exports.map { ProviderExport(prototype: $0.prototype) } ?? []
+        objects[root]?.object.exports.map { ProviderExport(prototype: $0.prototype, isCallable: false) } ?? []
+    }
+
+    /// What a provider offers that carries this: what it exports, and to be copied, all else that a library has. Of an object with
+    /// programs each has its own part, which is all only if it exports nothing.
+    public func offered(by exported: [ProviderExport]) -> [ProviderExport] {
+        guard exported.isEmpty || objects[root]?.object.isLibrary == true else { return exported }
+        let names = Set(exported.map(\.name))
+        return exported + exports.filter { !names.contains($0.name) }
     }
 }
 

@@ -71,7 +71,8 @@ struct FixupPlanner {
 extension SyntheticEntry {
     /// The entry program that a library needs, or the functions that programs of the object share; nil if there is neither.
     init?(for object: Object, sharing: Sharing, options: LinkOptions) {
-        let carriesOnly = object.isLibrary && options.copiesOnly
+        let carriesOnly = options.carriesOnly(object)
+        let refused = Set(options.refusedExports(of: object).map(\.name))
         let functions = object.isLibrary ? object.exports.map(\.name) : sharing.functions.map(\.name)
         guard !functions.isEmpty else { return nil }
         let name = Self.name(for: object)
@@ -79,7 +80,7 @@ extension SyntheticEntry {
         // libbpf finds the records of .BTF.ext by the names of sections.
         let isTaken = object.sections.contains { $0.name == type }
         self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type,
-            functions: carriesOnly ? [] : functions, digest: carriesOnly ? object.digest : nil)
+            functions: carriesOnly ? [] : functions.filter { !refused.contains($0) }, digest: carriesOnly ? object.digest : nil)
     }
 
     /// A name that tells where the program comes from: the object's file name up to the first dot, made an identifier and

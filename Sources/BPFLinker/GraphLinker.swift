@@ -37,8 +37,12 @@ public struct GraphErrors: Error, Sendable {
 /// like those that are given.
 ///
 /// - Parameters:
+///   - members: the objects, in any order.
 ///   - imports: decisions for imports of any of the objects.
 ///   - memberImports: decisions for imports that name one of the objects.
+///   - libraries: providers that offer all their exports to all objects.
+///   - searchPath: more of them, searched for what nothing else offers.
+///   - options: the names of programs in them are those of all objects.
 /// - Throws: every reason at once; of objects that import from each other, the first circle.
 public func link(
     _ members: [GraphMember], imports: [ImportRequest] = [], memberImports: [MemberRequest] = [],

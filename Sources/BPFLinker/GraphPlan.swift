@@ -31,7 +31,7 @@ extension ProviderSnapshot {
         objects[id] = CarriedObject(object: object, maps: [:], imports: imports.mapValues(\.root))
         self.init(
             reference: object.name, id: id, name: object.name, tag: "", type: "",
-            exports: object.exports.map { ProviderExport(prototype: $0.prototype) }, isCallable: isCallable,
+            exports: object.exports.map { ProviderExport(prototype: $0.prototype, isCallable: isCallable) },
             carried: try? Carried(root: id, objects: objects))
     }
 

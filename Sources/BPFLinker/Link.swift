@@ -41,5 +41,16 @@ public struct LinkOptions: Sendable {
     /// Whether nothing is to be called by FD and name.
     var copiesOnly: Bool { mode == .copy || mode == .auto && !kernelHasCalls }
 
+    /// The functions of a library that the kernel refused to export.
+    func refusedExports(of object: Object) -> [Export] {
+        guard object.isLibrary, mode == .auto else { return [] }
+        return object.exports.filter { refusals.exports[$0.name] != nil }
+    }
+
+    /// Whether an object is a library of which nothing is to be exported: the kernel gets its maps and its file.
+    func carriesOnly(_ object: Object) -> Bool {
+        object.isLibrary && (copiesOnly || refusedExports(of: object).count == object.exports.count)
+    }
+
     public init(entrySection: String = "socket") { self.entrySection = entrySection }
 }

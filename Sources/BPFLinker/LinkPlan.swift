@@ -59,7 +59,10 @@ public struct LinkPlan: Sendable {
     public var copiesOnly: Bool { options.copiesOnly }
 
     /// Whether the object is a library that is loaded only to be copied from: the kernel gets its maps and its file.
-    public var carriesOnly: Bool { object.isLibrary && copiesOnly }
+    public var carriesOnly: Bool { options.carriesOnly(object) }
+
+    /// The functions of a library that can be copied only, because the kernel refused to export them; ``refusals`` has its words.
+    public var refusedExports: [Export] { options.refusedExports(of: object) }
 
     /// The providers that functions are copied from, in the order of the object's imports.
     public var copiedProviders: [ProviderSnapshot] {
@@ -150,6 +153,6 @@ public struct LinkPlan: Sendable {
         let called = Set(bindings.compactMap { if case .export = $0.target { $0.import.symbol } else { nil } })
         return try ELFRewriter.rewrite(
             object, fixups: fixups, undeclared: object.imports.filter { !called.contains($0.symbol) }, externs: sharing.functions.map(\.extern),
-            copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
+            hidden: refusedExports.map(\.function.symbol), copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
     }
 }

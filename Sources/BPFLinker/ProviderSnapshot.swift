@@ -17,14 +17,12 @@ public struct ProviderSnapshot: Sendable {
     public let type: String
     /// The functions that it offers, be it to be called or to be copied.
     public let exports: [ProviderExport]
-    /// Whether the kernel has the functions as exports, so that they can be called.
-    public let isCallable: Bool
     /// The object that functions can be copied from; nil if the provider carries none.
     public let carried: Carried?
 
     public init(
         reference: String, id: UInt32, name: String, tag: String, type: String, exports: [ProviderExport],
-        isCallable: Bool = true, carried: Carried? = nil
+        carried: Carried? = nil
     ) {
         self.reference = reference
         self.id = id
@@ -32,9 +30,11 @@ public struct ProviderSnapshot: Sendable {
         self.tag = tag
         self.type = type
         self.exports = exports
-        self.isCallable = isCallable
         self.carried = carried
     }
+
+    /// Whether the kernel has any of the functions as an export.
+    public var isCallable: Bool { exports.contains(where: \.isCallable) }
 
     /// The export of a name, if there is one.
     public func export(named name: String) -> ProviderExport? { exports.first { $0.name == name } }
@@ -45,12 +45,17 @@ extension ProviderSnapshot: CustomStringConvertible {
     public var description: String { plannedNumber == nil ? "\(reference) (\(name), id \(id))" : reference }
 }
 
-/// A function that a loaded program exports.
+/// A function that a loaded program offers.
 public struct ProviderExport: Sendable {
     /// The function as the provider's own BTF describes it.
     public let prototype: Prototype
+    /// Whether the kernel has it as an export, so that it can be called; else it can be copied.
+    public let isCallable: Bool
 
-    public init(prototype: Prototype) { self.prototype = prototype }
+    public init(prototype: Prototype, isCallable: Bool = true) {
+        self.prototype = prototype
+        self.isCallable = isCallable
+    }
 
     public var name: String { prototype.name }
     /// The `BTF_KIND_FUNC` in the provider's BTF.

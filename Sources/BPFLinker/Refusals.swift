@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-/// What the kernel refused when it was tried: functions that programs of an object could have shared, and imports from other
-/// providers. What is in it is copied instead.
+/// What the kernel refused when it was tried: functions that programs of an object could have shared, imports from other
+/// providers, and exports. What is in it is copied instead.
 public struct Refusals: Sendable, Equatable {
     /// By function of the object that no program can import, in the kernel's words.
     public var functions: [String: [String]] = [:]
@@ -12,6 +12,10 @@ public struct Refusals: Sendable, Equatable {
     /// By program, then by function that it cannot import, be it one of the object or one of another provider, in the kernel's
     /// words.
     public var imports: [String: [String: [String]]] = [:]
+    /// By function of a library that is not valid as an export, in the kernel's words.
+    public var exports: [String: [String]] = [:]
+    /// By program that can export nothing, in the kernel's words.
+    public var exporters: [String: [String]] = [:]
 
     public init() {}
 }

@@ -129,13 +129,13 @@ struct Resolver {
         }
         let refusals = options.mode == .auto ? refusals(of: wanted) : []
         switch options.mode {
-        case .kernel where !provider.isCallable:
+        case .kernel where !export.isCallable:
             errors.append(.notCallable(wanted, provider: provider))
             return []
         case .copy where provider.carried == nil, .auto where !refusals.isEmpty && provider.carried == nil:
             errors.append(.notCopyable(wanted, provider: provider))
             return []
-        case .auto where provider.isCallable && !refusals.isEmpty:
+        case .auto where export.isCallable && !refusals.isEmpty:
             // A function is one piece of code for all programs that have it, so the calls in it are calls of a copy for all.
             let functions = refusals.flatMap(\.programs).reduce(into: Set<String>()) { $0.formUnion(object.functions(of: $1)) }
             let copied = wanted.used { functions.contains($0.function) }
@@ -143,7 +143,7 @@ struct Resolver {
             return [Binding(copied, to: .copy(export, provider), refusals: refusals)]
                 + (called.sites.isEmpty ? [] : [Binding(called, to: .export(export, slot(of: provider)))])
         case .kernel: return [Binding(wanted, to: .export(export, slot(of: provider)))]
-        case .auto where provider.isCallable: return [Binding(wanted, to: .export(export, slot(of: provider)))]
+        case .auto where export.isCallable: return [Binding(wanted, to: .export(export, slot(of: provider)))]
         case .copy, .auto: return [Binding(wanted, to: .copy(export, provider))]
         }
     }

@@ -67,10 +67,19 @@ struct ELFImage {
     }
 
     /// Makes an undefined symbol absolute: nothing refers to it any more.
-    mutating func hide(_ symbol: SymbolIndex) throws(ObjectError) {
+    mutating func makeAbsolute(_ symbol: SymbolIndex) throws(ObjectError) {
+        file.put16(ELFConstant.absoluteSection, at: try position(of: symbol) + 6)
+    }
+
+    /// Keeps a global function to the object, as `__hidden` does: libbpf tells the kernel that it is static.
+    mutating func makeHidden(_ symbol: SymbolIndex) throws(ObjectError) {
+        file.put([Symbol.Visibility.hidden.rawValue], at: try position(of: symbol) + 5)
+    }
+
+    /// Where the table of symbols of the file, as it was read, has a symbol.
+    private func position(of symbol: SymbolIndex) throws(ObjectError) -> Int {
         let table = try index(ofType: ELFConstant.sectionSymbols)
-        let position = headers[table].offset + symbol.value * ELFConstant.symbolSize
-        file.put16(ELFConstant.absoluteSection, at: position + 6)
+        return headers[table].offset + symbol.value * ELFConstant.symbolSize
     }
 
     private func relocationTable(of section: SectionIndex) -> Int? {
@@ -154,8 +163,7 @@ struct ELFImage {
         entry.append64(symbol.size)
         if let index {
             // The name stays.
-            let position = headers[table].offset + index.value * ELFConstant.symbolSize
-            file.put(Array(entry.bytes.dropFirst(4)), at: position + 4)
+            file.put(Array(entry.bytes.dropFirst(4)), at: try position(of: index) + 4)
             return index
         }
         entry.put32(UInt32(addString(symbol.name, to: Int(headers[table].link))), at: 0)

@@ -117,7 +117,62 @@ import Testing
         #expect(refused.notes == log + ["`plain` cannot be copied instead: 7 (choosy, id 7) does not carry its object"])
     }
 
+    @Test func aFunctionThatIsNoExportIsLeftToBeCopied() throws {
+        let log = ["Validating next() func#1...", "Func#1 is safe for any args that match its prototype"]
+        let refused = log + ["Validating difference() func#2...", "9: (61) r2 = *(u32 *)(r1 +0)", "R1 invalid mem access 'mem_or_null'"]
+        let plan = try library("partly")
+        let next = try #require(plan.replanned(after: error("partly", log: refused)))
+        #expect(next.refusals.exports == ["difference": ["9: (61) r2 = *(u32 *)(r1 +0)", "R1 invalid mem access 'mem_or_null'"]])
+        #expect(next.syntheticEntry?.functions == ["next", "distance", "redirected"])
+        // Another one, later.
+        let other = ["Validating redirected() func#3...", "program of this type cannot use helper bpf_redirect#23"]
+        let last = try #require(next.replanned(after: error("partly", log: log + other)))
+        #expect(last.refusedExports.map(\.name) == ["difference", "redirected"])
+    }
+
+    @Test(arguments: [
+        ["cannot export subprograms: programs of this type neither export nor import functions"],
+        ["Validating next() func#1...", "Func#1 is safe for any args that match its prototype", "combined stack size is too large"],
+    ]) func aLibraryThatIsRefusedAsAWholeIsLeftToBeCopied(log: [String]) throws {
+        let next = try #require(try library("partly").replanned(after: error("partly", log: log)))
+        #expect(next.carriesOnly && next.refusedExports.count == 4)
+        #expect(next.replanned(after: error("partly", log: log)) == nil)
+    }
+
+    @Test func aProgramOfATypeThatCannotExportDoesNot() throws {
+        let log = ["cannot export subprograms: programs of this type neither export nor import functions"]
+        let plan = try library("unlinkable")
+        #expect(plan.replanned(after: error("on_connection", log: log))?.refusals.exporters == ["on_connection": log])
+        #expect(plan.replanned(after: error("on_connection", log: ["R1 invalid mem access 'scalar'"])) == nil)
+    }
+
+    @Test func onlyWhatCanBeCopiedIsLeftOutOfExports() throws {
+        let refused = error("partly", log: ["Validating difference() func#2...", "no"])
+        #expect(try library("partly").replanned(after: refused, carriesObject: false) == nil)
+        #expect(try library("partly", mode: .kernel).replanned(after: refused) == nil)
+        // What it imports comes from a provider without an object.
+        let upper = try plan("library_on_library")
+        #expect(upper.replanned(after: error("library_on_library", log: ["Validating bpf_subprog_scaled() func#1...", "no"])) == nil)
+    }
+
+    @Test func aLibraryThatIsRefusedIsToldTheRemedy() throws {
+        let refused = error("partly", log: ["Validating difference() func#2...", "no"])
+        #expect(
+            refused.tellingWhatElseAProviderCanDo(for: try library("partly", mode: .kernel)).help
+                == ["`--mode auto` exports the rest of the library, and importers have a copy of `difference`"])
+        #expect(
+            refused.tellingWhatElseAProviderCanDo(for: try library("partly")).notes.last
+                == "`difference` cannot be left to be copied: the library, or one that it imports from, carries no object")
+        #expect(refused.tellingWhatElseAProviderCanDo(for: try importer()) == refused)
+    }
+
     // MARK: -
+
+    private func library(_ fixture: String, mode: LinkMode = .auto) throws -> LinkPlan {
+        var options = LinkOptions()
+        options.mode = mode
+        return try link(Object(bytes: Fixture.bytes(fixture), name: "\(fixture).bpf.o"), options: options)
+    }
 
     private func importer(carries: Bool = true) throws -> LinkPlan {
         let library = try Object(bytes: Fixture.bytes("choosy"), name: "choosy.bpf.o")

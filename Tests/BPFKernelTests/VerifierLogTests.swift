@@ -57,6 +57,29 @@ import Testing
         #expect(log.suggestion == "Add a NULL check before the access.")
     }
 
+    @Test func thePlaceIsTheLastLineWithAnInstruction() {
+        let log = """
+            0: R1=ctx() R10=fp0
+            ; return peek(skb->len); @ app.bpf.c:11
+            0: (61) r1 = *(u32 *)(r1 +0)          ; R1=scalar()
+            1: (85) call pc+1
+            ; return *(volatile int *)place; /* a @ b */ @ library.bpf.c:8
+            3: (61) r0 = *(u32 *)(r1 +0)
+            R1 invalid mem access 'scalar'
+            """
+        #expect(VerifierLog(text: log).place == "library.bpf.c:8: return *(volatile int *)place; /* a @ b */")
+    }
+
+    @Test(arguments: [
+        // Older kernels do not tell the file.
+        "; return *value;\n7: (79) r0 = *(u64 *)(r0 +0)\nR0 invalid mem access 'map_value_or_null'",
+        // What is wrong is about no instruction.
+        "; return 0; @ app.bpf.c:3\n1: (95) exit\nFunc#1 is safe for any args that match its prototype\ncombined stack size is too large",
+        "; return 0; @ app.bpf.c:3\nno",
+    ]) func wherePlacesAreNotToldThereIsNone(log: String) {
+        #expect(VerifierLog(text: log).place == nil)
+    }
+
     @Test func aPolicyIsSaidOnce() {
         let log = VerifierLog(
             text: """
@@ -70,6 +93,27 @@ import Testing
                 """)
         #expect(log.conclusion == ["cannot import f() from prog 24 (lib): argument 1 is a ctx"])
         #expect(log.suggestion == "Compile it into this program.")
+    }
+
+    @Test func adviceIsNoReason() {
+        let log = VerifierLog(
+            text: """
+                cannot export subprograms: programs of this type neither export nor import functions
+                Load the program without BPF_F_EXPORT_SUBPROGS.
+                Verification failed: Policy: Operation is not allowed
+                Suggestion:
+                  Load the program without BPF_F_EXPORT_SUBPROGS, or move the functions to a
+                  program that can export them.
+                """)
+        #expect(log.conclusion == ["cannot export subprograms: programs of this type neither export nor import functions"])
+    }
+
+    @Test func adviceComesWithItsReason() {
+        let log = [
+            "cannot import from prog 7 (lib): programs of this type neither export nor import functions",
+            "Compile the functions into this program instead.",
+        ]
+        #expect(VerifierLog(text: "0: R1=ctx()\n" + log.joined(separator: "\n") + "\nprocessed 0 insns\n").conclusion == log)
     }
 
     @Test func anEmptyLogConcludesNothing() {

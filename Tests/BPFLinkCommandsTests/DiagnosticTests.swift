@@ -77,7 +77,7 @@ import Testing
                   referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
                 note: id=1 (subprog, id 1) exports it
                 note: id=2 (subprog, id 2) exports it
-                help: `--import REF:bpf_subprog` decides
+                help: `--import id=1:bpf_subprog` or `--import id=2:bpf_subprog` decides
                 """)
     }
 
@@ -91,13 +91,13 @@ import Testing
                 help: load the provider without `--no-carry`, or import with `--mode kernel`
                 """)
         let carrier = ProviderSnapshot(
-            reference: "7", id: 17, name: "subprog", tag: library.tag, type: library.type, exports: library.exports,
-            isCallable: false)
+            reference: "7", id: 17, name: "subprog", tag: library.tag, type: library.type,
+            exports: library.exports.map { ProviderExport(prototype: $0.prototype, isCallable: false) })
         #expect(
             try text("import_kprobe", libraries: [carrier], mode: .kernel) == """
                 error: import `bpf_subprog` in import_kprobe.bpf.o cannot be called in 7 (subprog, id 17)
                   referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
-                note: the provider exports nothing in the kernel; it carries its object, which functions can be copied from
+                note: the provider does not export anything in the kernel; it carries its object, which functions can be copied from
                 help: `--mode copy`, or `auto`, copies the function
                 """)
     }

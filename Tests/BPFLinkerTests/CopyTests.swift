@@ -157,7 +157,7 @@ import Testing
     private func provider(_ carried: Carried, name: String) -> ProviderSnapshot {
         ProviderSnapshot(
             reference: "7", id: 17, name: name, tag: "0123456789abcdef", type: "socket_filter", exports: carried.exports,
-            isCallable: false, carried: carried)
+            carried: carried)
     }
 
     func plan(_ fixture: String, from provider: ProviderSnapshot, mode: LinkMode = .copy) throws -> LinkPlan {

@@ -44,8 +44,7 @@ import Testing
             let maps = CopyTests.richMaps
             let carried = try Carried(root: 1, objects: [1: CarriedObject(object: damaged, maps: maps, imports: [:])])
             let provider = ProviderSnapshot(
-                reference: "7", id: 17, name: "damaged", tag: "", type: "", exports: carried.exports, isCallable: false,
-                carried: carried)
+                reference: "7", id: 17, name: "damaged", tag: "", type: "", exports: carried.exports, carried: carried)
             guard let plan = try? link(importer, libraries: [provider], options: options),
                 let merged = try? plan.rewrittenObject(maps: maps.reduce(into: [:]) { $0[$1.value] = 3 })
             else { continue }

@@ -4,7 +4,7 @@ import BPFObject
 import TestFixtures
 import Testing
 
-/// What becomes of imports that the kernel refused to some programs.
+/// What becomes of imports that the kernel refused to some programs, and of exports that it refused.
 @Suite struct RefusalTests {
     @Test func aProgramHasACopyWhereOthersCall() throws {
         let plan = try plan().refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
@@ -69,7 +69,69 @@ import Testing
         #expect(plan.providers.count == 1, "the other import is a call")
     }
 
+    @Test func whatALibraryCannotExportIsHidden() throws {
+        let plan = try library("partly").refusing { $0.exports["difference"] = ["no"] }
+        #expect(plan.refusedExports.map(\.name) == ["difference"])
+        #expect(plan.syntheticEntry?.functions == ["next", "distance", "redirected"])
+        let written = try Object(bytes: plan.rewrittenObject(), name: "written")
+        #expect(written.exports.map(\.name) == ["next", "distance", "redirected"])
+        // `distance` still calls it.
+        let hidden = try #require(written.functions.firstIndex { $0.name == "difference" })
+        #expect(written.functions[hidden].role == .hidden)
+        #expect(written.calls.contains { $0.callee == hidden && written.functions[$0.caller].name == "distance" })
+        #expect(plan.object.exports.count == 4, "what it carries is the object as it is")
+    }
+
+    @Test func aLibraryOfWhichNothingCanBeExportedIsCarriedOnly() throws {
+        let plan = try library("partly").refusing { refusals in
+            for name in ["next", "difference", "distance", "redirected"] { refusals.exports[name] = ["no"] }
+        }
+        #expect(plan.carriesOnly && !plan.copiesOnly)
+        #expect(plan.syntheticEntry?.functions == [] && plan.syntheticEntry?.digest != nil)
+    }
+
+    @Test(arguments: [LinkMode.kernel, .copy]) func onlyAutoGoesByRefusedExports(mode: LinkMode) throws {
+        let plan = try library("partly", mode: mode).refusing { $0.exports["difference"] = ["no"] }
+        #expect(plan.refusedExports.isEmpty)
+    }
+
+    @Test func whatAProviderDoesNotExportIsCopiedAndTheRestIsCalled() throws {
+        let provider = try provider("partly", maps: [".bss": 100], uncallable: ["difference"])
+        let importer = try Object(fixture: "import_partly")
+        let plan = try link(importer, libraries: [provider])
+        #expect(plan.copies.copied.map(\.name) == ["difference"])
+        #expect(plan.bindings.count == 4 && plan.bindings.allSatisfy(\.refusals.isEmpty))
+        var options = LinkOptions()
+        options.mode = .kernel
+        #expect {
+            _ = try link(importer, libraries: [provider], options: options)
+        } throws: { error in
+            guard case .notCallable(let wanted, _)? = (error as? LinkErrors)?.errors.first else { return false }
+            return wanted.name == "difference" && (error as? LinkErrors)?.errors.count == 1
+        }
+    }
+
+    @Test func whatCanBeCopiedOfAProviderIsAllOfALibrary() throws {
+        func offered(_ fixture: String, exporting names: Set<String>) throws -> [String] {
+            let object = try Object(fixture: fixture)
+            let carried = try Carried(root: 6, objects: [6: CarriedObject(object: object, maps: [:], imports: [:])])
+            let exported = object.exports.filter { names.contains($0.name) }.map { ProviderExport(prototype: $0.prototype) }
+            return carried.offered(by: exported).map { $0.isCallable ? $0.name : "(\($0.name))" }
+        }
+        #expect(try offered("partly", exporting: ["distance", "next"]) == ["next", "distance", "(difference)", "(redirected)"])
+        // Each program of an object offers its part.
+        let steps = try Object(fixture: "steps").exports.map(\.name)
+        #expect(try offered("steps", exporting: [steps[0]]) == [steps[0]])
+        #expect(try offered("steps", exporting: []) == steps.map { "(\($0))" })
+    }
+
     // MARK: -
+
+    private func library(_ fixture: String, mode: LinkMode = .auto) throws -> LinkPlan {
+        var options = LinkOptions()
+        options.mode = mode
+        return try link(Object(fixture: fixture), options: options)
+    }
 
     private func plan(mode: LinkMode = .auto, only: [String] = []) throws -> LinkPlan {
         var options = LinkOptions()
@@ -80,11 +142,16 @@ import Testing
     }
 
     /// A provider that can be called as well as copied from.
-    private func provider(_ fixture: String, maps: [String: UInt32]) throws -> ProviderSnapshot {
+    ///
+    /// - Parameter uncallable: functions that can be copied only.
+    private func provider(
+        _ fixture: String, maps: [String: UInt32], uncallable: Set<String> = []
+    ) throws -> ProviderSnapshot {
         let object = try CarriedObject(object: Object(fixture: fixture), maps: maps, imports: [:])
         let carried = try Carried(root: 6, objects: [6: object])
         return ProviderSnapshot(
-            reference: "7", id: 17, name: fixture, tag: "0123456789abcdef", type: "sched_cls", exports: carried.exports,
+            reference: "7", id: 17, name: fixture, tag: "0123456789abcdef", type: "sched_cls",
+            exports: carried.exports.map { ProviderExport(prototype: $0.prototype, isCallable: !uncallable.contains($0.name)) },
             carried: carried)
     }
 }

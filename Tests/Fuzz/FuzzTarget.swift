@@ -102,7 +102,7 @@ private func describe(_ prototype: Prototype?) {
 private func link(_ object: Object, shares: Bool) {
     let library = ProviderSnapshot(
         reference: "7", id: 1, name: "library", tag: "", type: "socket_filter",
-        exports: (object.exports.map(\.prototype) + object.imports.map(\.prototype)).map(ProviderExport.init(prototype:)))
+        exports: (object.exports.map(\.prototype) + object.imports.map(\.prototype)).map { ProviderExport(prototype: $0) })
     var options = LinkOptions()
     options.shares = shares
     for libraries in [[], [library]] {
@@ -137,7 +137,7 @@ private func copy(_ object: Object) {
             guard let whole = try? Carried(root: 7, objects: [7: carried]) else { continue }
             let provider = ProviderSnapshot(
                 reference: "7", id: 1, name: "library", tag: "", type: "socket_filter", exports: whole.exports,
-                isCallable: false, carried: whole)
+                carried: whole)
             if let plan = try? BPFLinker.link(importer, libraries: [provider], options: options) { write(plan) }
         }
     }

@@ -11,7 +11,7 @@ let cases =
     callCases + selectorCases + argumentCases + argumentKindCases + hostileArgumentCases + imageCases + costCases
     + lifetimeCases + flagCases + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases
     + realObjectCases + treeCases + regressionCases + stockCases + qualificationCases + environmentCases
-    + refusedImportCases + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases
+    + refusedImportCases + refusedExportCases + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases
     + runContextCases + smokeCases + endCases
 
 let skipped: Int32 = 4

@@ -43,6 +43,17 @@ import Testing
         #expect(try Command.run("bpflink unload \(pins)/lib").errors == "error: nothing is pinned at \(pins)/lib\n")
     }
 
+    @Test func theDryRunIsThatOfTheRunningKernel() throws {
+        let library = try Command.run("bpflink load --dry-run $FIXTURES/subprog.bpf.o")
+        #expect(library.status == 0)
+        #expect(library.output.contains("\n  load library subprog ") == hasFeature)
+        #expect(library.output.contains("\n  load, to be copied from, library subprog ") == !hasFeature)
+        #expect(library.errors.hasPrefix("note: kernel lacks FD + name calls: ") == !hasFeature)
+        let steps = try Command.run("bpflink load --dry-run --share $FIXTURES/steps.bpf.o")
+        #expect(steps.status == 0 && steps.output.contains("\n  step 1: load shared steps ") == hasFeature)
+        #expect(steps.errors.contains("note: nothing is shared by programs of ") == !hasFeature)
+    }
+
     @Test func programsThatShareLoadOnAnyKernel() throws {
         let load = "bpflink load $FIXTURES/steps.bpf.o --only on_frame,on_queue --except on_user"
         let pinned = try Command.run("\(load) --pin \(pins) && ls \(pins) && bpflink unload \(pins) >/dev/null")
@@ -73,6 +84,7 @@ import Testing
         #expect(refused.status == 1)
         #expect(refused.output.isEmpty)
         #expect(refused.errors.contains("error: the verifier refuses `rejected`"))
+        #expect(refused.errors.contains("\n  at refused.bpf.c:27: return *value; /* may be NULL */\n"))
         #expect(refused.errors.contains("invalid mem access"))
         #expect(try Command.run("test ! -e \(pins)").status == 0)
         #expect(try Command.run("bpftool prog show name accepted").output.isEmpty)

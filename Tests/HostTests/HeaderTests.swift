@@ -147,7 +147,7 @@ import Testing
         let importer = try Object(bytes: TestFile.read(path), name: "importer.bpf.o")
         let provider = ProviderSnapshot(
             reference: "7", id: 1, name: library, tag: "", type: "socket_filter",
-            exports: try exports(of: library).map(ProviderExport.init(prototype:)))
+            exports: try exports(of: library).map { ProviderExport(prototype: $0) })
         return (try BPFLinker.link(importer, libraries: [provider]), importer)
     }
 }

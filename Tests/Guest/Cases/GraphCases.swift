@@ -60,7 +60,8 @@ let graphCases: [Case] = [
     },
 ]
 
-private func loadGraph(
+/// Links fixtures to each other, and loads them.
+func loadGraph(
     _ fixtures: [String], from provider: Provider? = nil, offersExports: Bool = false, options: LoadOptions = LoadOptions()
 ) throws -> [LoadedObject] {
     let members = try fixtures.map { name in
