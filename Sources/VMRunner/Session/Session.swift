@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import Glibc
 import VMProtocol
 
 /// One machine from its boot to its end, with everything that is learnt about it on the way.
@@ -35,6 +36,8 @@ final class Session {
         _ configuration: MachineConfiguration, directory: String, rules: SplatRules,
         limits: Limits = Limits(), attempts: Int = 3, note: (String) -> Void
     ) throws -> Session {
+        // Who keeps the cache small (Cache.prune) sees that it is in use: a run can take longer than others make new ones.
+        utimes(configuration.initramfs, nil)
         var attempt = 1
         while true {
             let session = Session(
