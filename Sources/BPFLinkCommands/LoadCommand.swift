@@ -29,7 +29,11 @@ public struct LoadCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The object files.", valueName: "object"))
     var objects: [String]
 
-    @Option(name: [.customLong("import")], help: ArgumentHelp("Take a function from a loaded program, or from one of the objects: 7:f, pinned=PATH:f, object=PATH:f.", valueName: "ref:name"))
+    @Option(
+        name: [.customLong("import")],
+        help: ArgumentHelp(
+            "Take a function from a loaded program, or from one of the objects: 7:f, pinned=PATH:f, object=PATH:f.",
+            valueName: "ref:name"))
     var imports: [ImportArgument] = []
 
     @Option(help: ArgumentHelp("Take any function that a loaded program exports.", valueName: "ref"))
