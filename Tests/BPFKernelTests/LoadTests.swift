@@ -10,8 +10,8 @@ import Testing
 
 @testable import BPFKernel
 
-/// What asks the running kernel does so one test after the other; nothing here needs a kernel with FD + name calls.
-@Suite(.serialized, .enabled(if: isRoot, "loading programs takes root")) enum RunningKernel {}
+/// What asks the running kernel; nothing here needs a kernel with FD + name calls.
+@Suite(.aloneOnTheKernel, .enabled(if: isRoot, "loading programs takes root")) enum RunningKernel {}
 
 extension RunningKernel {
     @Suite struct LoadTests {

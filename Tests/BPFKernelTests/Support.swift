@@ -100,3 +100,17 @@ func kernelError(_ body: () throws -> Void) throws -> KernelError {
     var byte: UInt8 = 0
     #expect(recv(socket, &byte, 1, 0) == 1)
 }
+
+/// The tests of a suite have the running kernel to themselves, one after the other.
+struct RunningKernelTrait: SuiteTrait, TestTrait, TestScoping {
+    /// For each test anew.
+    var isRecursive: Bool { true }
+
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
+        try await KernelLock.hold(function)
+    }
+}
+
+extension Trait where Self == RunningKernelTrait {
+    static var aloneOnTheKernel: Self { Self() }
+}

@@ -63,3 +63,17 @@ enum Command {
         return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+/// The tests of a suite have the running kernel to themselves, one after the other.
+struct RunningKernelTrait: SuiteTrait, TestTrait, TestScoping {
+    /// For each test anew.
+    var isRecursive: Bool { true }
+
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
+        try await KernelLock.hold(function)
+    }
+}
+
+extension Trait where Self == RunningKernelTrait {
+    static var aloneOnTheKernel: Self { Self() }
+}

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// `bpflink load`, `list` and `unload` as a user types them, on the kernel that runs, with or without FD + name calls.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "loading programs takes root")) struct CommandLineTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct CommandLineTests {
     private let pins = "/sys/fs/bpf/bpflink_host_\(getpid())"
     private let hasFeature: Bool
 
@@ -169,8 +169,13 @@ import Testing
 
     @Test func listShowsAllOnRequest() throws {
         let run = try Command.run(
-            "bpflink load $FIXTURES/plain.bpf.o --exec -- sh -c 'bpflink list --all; bpflink list'")
-        #expect(run.status == 0)
+            """
+            bpflink load $FIXTURES/plain.bpf.o --exec -- sh -c '
+                id=$(sed -n "s/^prog_id:[[:space:]]*//p" /proc/self/fdinfo/$BPFLINK_FD)
+                bpflink list --all | grep "^$id: "; bpflink list | grep "^$id: "'
+            """)
+        // In the second it is not: grep finds nothing.
+        #expect(run.status == 1)
         #expect(run.output.components(of: ": socket_filter filter, tag ") == 2)
     }
 

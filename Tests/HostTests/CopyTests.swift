@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Pseudo shared libraries as a user makes them: each command is a process of its own, the kernel any.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "loading programs takes root")) struct CopyTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct CopyTests {
     private let pins = "/sys/fs/bpf/bpflink_copies_\(getpid())"
 
     /// Loads a library to be copied from, runs words, and removes all pins.

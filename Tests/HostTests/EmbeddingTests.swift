@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// The example of a program that embeds the linker, as it is.
-@Suite(.enabled(if: geteuid() == 0, "loading programs takes root")) struct EmbeddingTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct EmbeddingTests {
     @Test func theExampleLoadsAnImporterWithItsLibraryAndRunsIt() throws {
         let run = try Command.run("embedding-example $FIXTURES/subprog.bpf.o $FIXTURES/import_socket.bpf.o")
         #expect(run.errors.isEmpty)

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Several objects in one call, and libraries that are looked for, on any kernel.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "loading programs takes root")) struct GraphTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct GraphTests {
     private let pins = "/sys/fs/bpf/bpflink_graph_\(getpid())"
 
     private func run(_ words: String) throws -> Outcome {

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// What the libraries underneath say belongs to an error; nothing of it is printed by them.
-@Suite struct LibraryMessageTests {
+@Suite(.aloneOnTheKernel) struct LibraryMessageTests {
     /// libbpf knows no `max_entriez`, and would say so on stderr.
     private let damaged =
         "LC_ALL=C sed 's/max_entries/max_entriez/g' $FIXTURES/attachable.bpf.o >$scratch/damaged.bpf.o"

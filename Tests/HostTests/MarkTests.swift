@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Programs at the marks that other programs have for tracing (USDT): libbpf finds them in notes of the program's file.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "loading programs takes root")) struct MarkTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct MarkTests {
     /// A program with one mark. The note is what `DTRACE_PROBE2(bpflink, called, first, second)` of <sys/sdt.h> would write.
     private static let marked = #"""
         static __attribute__((noinline)) void called(int first, long second)

@@ -5,7 +5,7 @@ import TestFixtures
 import Testing
 
 /// `bpflink unload`: what it removes, in which order, and what it says of those who still hold something.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "loading programs takes root")) struct UnloadTests {
+@Suite(.aloneOnTheKernel, .enabled(if: geteuid() == 0, "loading programs takes root")) struct UnloadTests {
     private let pins = "/sys/fs/bpf/bpflink_unload_\(getpid())"
 
     @Test func aDryRunRemovesNothing() throws {

@@ -123,6 +123,8 @@ public struct KernelBuild: Sendable {
             try make.run(["modules"], progress: progress)
             let output = "\(lane.objects)/external"
             Files.remove(output)
+            // The selftests' own Makefile builds them where their sources are, and make refuses what is not clean.
+            try make.run(["clean"], variables: ["M=\(source)/\(external)"], progress: progress)
             try make.run(["modules"], variables: ["M=\(source)/\(external)", "MO=\(output)"], progress: progress)
             modules += try Files.list(output).filter { $0.hasSuffix(".ko") }.map { "external/\($0)" }
         }
