@@ -77,7 +77,8 @@ public struct CommonOptions: ParsableArguments {
 
     /// Whether all of it is ASCII that ``harmless(_:)`` leaves alone.
     private static func isPlain(_ text: String) -> Bool {
-        text.utf8.allSatisfy { (0x20..<0x7f).contains($0) || $0 == 0x0a || $0 == 0x09 }
+        var text = text
+        return text.withUTF8 { $0.allSatisfy { (0x20..<0x7f).contains($0) || $0 == 0x0a || $0 == 0x09 } }
     }
 
     /// Writes words. Names come from objects, and an object from anywhere: what would steer a terminal is shown as `?`.

@@ -81,6 +81,8 @@ struct CopyPlanner {
     let firstPoison: Int
     private var sourceOf: [UInt32: Int] = [:]
     private var sources: [(id: UInt32, carried: CarriedObject, imports: [SymbolIndex: CodeCopies.Target])] = []
+    /// By source and name, the number of an exported function.
+    private var exports: [[String: Int]] = []
     private var functions: [CodeCopies.Function] = []
     private var numbers: [CodeCopies.Function: Int] = [:]
     private var references: [Set<Int>] = []
@@ -105,10 +107,7 @@ struct CopyPlanner {
 
     /// Enters a function and all that it refers to.
     private mutating func enter(_ name: String, of id: UInt32, in carried: Carried, for provider: ProviderSnapshot) -> Int? {
-        guard let source = source(id, in: carried),
-            let export = sources[source].carried.object.exports.first(where: { $0.name == name }),
-            let start = sources[source].carried.object.functions.firstIndex(of: export.function)
-        else {
+        guard let source = source(id, in: carried), let start = exports[source][name] else {
             errors.append(.notCarried(name, provider: provider))
             return nil
         }
@@ -140,6 +139,13 @@ struct CopyPlanner {
         guard let object = carried.objects[id] else { return nil }
         sourceOf[id] = sources.count
         sources.append((id, object, [:]))
+        let functions = object.object.functions
+        let exported = Set(object.object.exports.map(\.name))
+        exports.append(
+            functions.indices.reduce(into: [:]) { numbers, index in
+                let function = functions[index]
+                if function.role == .exported, exported.contains(function.name) { numbers[function.name] = index }
+            })
         callees.append(Dictionary(grouping: object.object.calls, by: \.caller).mapValues { $0.map(\.callee) })
         return sources.count - 1
     }
