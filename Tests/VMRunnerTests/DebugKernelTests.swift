@@ -22,8 +22,7 @@ struct DebugKernelTests {
 
     @Test(arguments: [
         ("READ_AFTER_FREE", "KASAN: slab-use-after-free"), ("SLAB_LINEAR_OVERFLOW", "KASAN: slab-out-of-bounds"),
-        ("VMALLOC_LINEAR_OVERFLOW", "KASAN: vmalloc-out-of-bounds"), ("ARRAY_BOUNDS", "UBSAN: array-index-out-of-bounds"),
-        ("SPINLOCKUP", "lock held when returning to user space"),
+        ("ARRAY_BOUNDS", "UBSAN: array-index-out-of-bounds"), ("SPINLOCKUP", "lock held when returning to user space"),
     ])
     func whatACheckerReportsIsASplat(_ fault: String, _ report: String) throws {
         let outcome = try machine.provoke(fault)
@@ -37,7 +36,8 @@ struct DebugKernelTests {
         #expect(outcome.failure?.excerpt.contains { $0.contains("list_add corruption") } == true)
     }
 
-    /// The kernel's own module that leaks on purpose, told of with what allocated the memory.
+    /// The kernel's own module that leaks on purpose, told of with who allocated the memory. What of the module did is not known any
+    /// more when the search comes.
     @Test(arguments: [true, false])
     func aLeakIsFoundIfItIsSearchedFor(_ searches: Bool) throws {
         let directory = FilePath(try Files.resolve(try #require(TestKernel.debug))).removingLastComponent()
@@ -54,7 +54,7 @@ struct DebugKernelTests {
         let told = outcome.failure?.excerpt ?? []
         #expect(outcome.failure?.kind == (searches ? .splat : nil))
         #expect(told.contains { $0.contains("unreferenced object") } == searches)
-        #expect(told.contains { $0.contains("kmemleak_test_init") } == searches)
+        #expect(told.contains { $0.contains("comm \"perl\"") } == searches)
     }
 }
 
