@@ -29,7 +29,7 @@ public enum Features {
 
     private static let calls = FlagProbe("FD + name calls", BPFLINK_F_EXPORT_SUBPROGS)
     private static let bodies = FlagProbe("full-chain imports", BPFLINK_F_KEEP_SUBPROGS)
-    private static let images = FlagProbe("native code that programs share", BPFLINK_F_SHARE_SUBPROGS)
+    private static let images = FlagProbe("sharing of native code", BPFLINK_F_SHARE_SUBPROGS)
 
     /// Checks that the kernel has FD + name calls.
     ///

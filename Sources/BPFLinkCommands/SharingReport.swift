@@ -42,7 +42,7 @@ extension Sharing.Copy {
     /// For example `clamp into on_switch, on_queue: it is hidden`.
     var words: String {
         "\(name) into \(programs.joined(separator: ", ")): \(reason.words)"
-            + (reason == .isMarked ? ", and providers do not keep it" : "")
+            + (reason == .isMarked ? ", and cannot be verified with those that share it" : "")
     }
 }
 
