@@ -19,7 +19,7 @@ import Testing
 
     @Test func whatIsMarkedIsABodyWhateverItsLinkage() throws {
         let object = try Object(fixture: "chain")
-        #expect(object.functions.map(\.role) == [.body, .body, .exported])
+        #expect(object.functions.map(\.role) == [.body, .static, .body, .exported])
         #expect(object.exports.map(\.name) == ["bpf_subprog", "count_at", "doubled"])
         #expect(object.symbols[object.exports[0].function.symbol.value].binding == .global)
         #expect(object.symbols[object.exports[1].function.symbol.value].binding == .local)
