@@ -122,7 +122,7 @@ import Testing
         let parts = plan.bindings.filter { $0.import.name == "bpf_subprog" }
         #expect(parts.map(\.verification) == [nil, .chain])
         #expect(parts[0].import.sites.map(\.function) == ["on_switch"])
-        #expect(parts[1].import.sites.count == 6 && parts[1].refusals.isEmpty)
+        #expect(parts[1].import.sites.map(\.function).contains("on_switch_too") && parts[1].import.sites.count == 6 && parts[1].refusals.isEmpty)
     }
 
     @Test func marksAndOrdersOfAStockKernelAreCopies() throws {
@@ -133,7 +133,7 @@ import Testing
         let plan = try importer(providing: provider)
         #expect(plan.copies.copied.filter(\.isImport).map(\.name) == ["bpf_subprog", "count_at", "doubled"])
         let written = try Object(bytes: plan.rewrittenObject(maps: [100: 5]), name: "written")
-        #expect(written.functions.filter { $0.role == .static }.map(\.name) == ["bpf_subprog", "count_at", "added", "doubled"])
+        #expect(Set(written.functions.filter { $0.role == .static }.map(\.name)) == ["bpf_subprog", "count_at", "added", "doubled"])
         #expect(written.imports.isEmpty && written.exports.isEmpty, "who has copies does not offer them")
     }
 
@@ -144,8 +144,8 @@ import Testing
         let function = try #require(plan.sharing.functions.first)
         #expect(plan.sharing.functions.count == 1 && function.name == "bpf_subprog" && function.isBody)
         #expect(function.chained.map(\.reason) == [.isMarked])
-        #expect(function.chained.map(\.programs) == [["on_rename", "on_rename_too", "on_switch", "on_arrival"]])
-        #expect(plan.fixups.count == 4 && plan.fixups.allSatisfy { $0.after.source == 4 })
+        #expect(function.chained.map(\.programs) == [plan.programs.map(\.name)] && plan.programs.count == 6)
+        #expect(plan.fixups.count == 6 && plan.fixups.allSatisfy { $0.after.source == 4 })
         let written = try Object(bytes: plan.rewrittenObject(), name: "written")
         #expect(written.symbols.first { $0.name == "bpf_subprog" }?.visibility == .hidden)
     }

@@ -3,19 +3,10 @@
 #pragma once
 #include <asm/ptrace.h>
 #include <bpflink.h>
+#include "sched_switch.h"
 
 /* What bpf_subprog() is told of its caller. */
 enum kind { KIND_RENAME = 1, KIND_SWITCH, KIND_ARRIVAL, KINDS };
-
-/* /sys/kernel/tracing/events/sched/sched_switch/format */
-struct sched_switch_args {
-	unsigned long long common;
-	char prev_comm[16];
-	int prev_pid, prev_prio;
-	long prev_state;
-	char next_comm[16];
-	int next_pid, next_prio;
-};
 
 #ifndef CHAIN_ITSELF
 extern void bpf_subprog(int kind, struct pt_regs *ctx1, struct sched_switch_args *ctx2, struct __sk_buff *ctx3);
