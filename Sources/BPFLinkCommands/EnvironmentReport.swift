@@ -8,8 +8,7 @@ import SystemPackage
 extension ProgramGraph.Node {
     /// The kinds of programs that its exports were verified for, one line each, and what memory that takes.
     var environmentLines: [String] {
-        guard !info.exports.isEmpty else { return [] }
-        return info.environments.map { "\(functionName(of: $0)) for \($0.kind): \($0.outcome)" }
+        info.environments.map { "\(functionName(of: $0)) for \($0.kind): \($0.outcome)" }
             + (info.exportsSize > 0 ? ["\(info.exportsSize) bytes kept for importers"] : [])
     }
 

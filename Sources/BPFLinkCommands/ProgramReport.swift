@@ -51,7 +51,7 @@ extension ProgramGraph.Node {
             "exports": .array(exports.map { json(for: $0) }),
             "copies": copies.isEmpty ? nil : .array(copies.map { json(for: $0) }),
             "environments": info.exports.isEmpty ? nil : environmentsJSON,
-            "exports_bytes": info.exports.isEmpty ? nil : .integer(info.exportsSize),
+            "exports_bytes": exports.isEmpty ? nil : .integer(info.exportsSize),
             "imports": .array(imports.map(\.json) + copied.map(\.json)),
             "importers": .array(importers.map { .integer($0) }),
         ])

@@ -75,7 +75,7 @@ public struct LinkPlan: Sendable {
 
     /// When a function that the object offers is verified; nil if it can be copied only.
     public func verification(of export: Export) -> Verification? {
-        if let shared = sharing.functions.first(where: { $0.export.function == export.function }) {
+        if let shared = sharing.functions.first(where: { $0.export.function.symbol == export.function.symbol }) {
             return shared.isBody ? .chain : .once
         }
         return options.verification(of: export)
