@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "bpflink-guest-tests",
             dependencies: [
-                "BPFKernel", "BPFLinkCommands", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem",
+                "BPFKernel", "BPFLink", "BPFLinkCommands", "BPFLinker", "BPFObject", "CLibbpf", "CLibcap", "CBPFLinkUAPI", "CLinuxSystem",
                 "LoadComparison", "TestFixtures", systemPackage,
             ],
             path: "Tests/Guest", swiftSettings: strict),

@@ -15,6 +15,13 @@
 /* A function for the files of this object only: `static` across files. libbpf's word for it is __hidden. */
 #define __bpf_internal __attribute__((visibility("hidden")))
 
+/*
+ * A function that other programs may import, and that the kernel verifies together with each of them, with the arguments that they
+ * pass, not by itself; `static` functions can be marked as well. On an `extern` declaration: the import is to be verified so, even
+ * if the function is an export. `used` keeps a function that nobody calls here, and its parameters as they are declared.
+ */
+#define __bpf_chain __attribute__((btf_decl_tag("bpflink:chain"), used, noinline))
+
 /* A function of another program, which the linker is to find. */
 #define __bpf_import extern
 

@@ -58,7 +58,8 @@ struct GraphLoading {
 }
 
 extension LoadedObject {
-    /// What the object's programs offer, by function: of several that have it, one that exports it is the first choice.
+    /// What the object's programs offer, by function: of several that have it, one that exports it is the first choice, one that keeps
+    /// it the second.
     fileprivate var offers: [String: ProviderSnapshot] {
         let snapshots = programs.map { program in
             ProviderSnapshot(
@@ -66,9 +67,10 @@ extension LoadedObject {
                 type: program.info.type.description, exports: offered(by: program), carried: carried)
         }
         var offers: [String: ProviderSnapshot] = [:]
-        for isCallable in [true, false] {
+        let choices: [(ProviderExport) -> Bool] = [\.isCallable, \.hasBody, \.isCopyOnly]
+        for isChoice in choices {
             for snapshot in snapshots {
-                for export in snapshot.exports where export.isCallable == isCallable && offers[export.name] == nil {
+                for export in snapshot.exports where isChoice(export) && offers[export.name] == nil {
                     offers[export.name] = snapshot
                 }
             }

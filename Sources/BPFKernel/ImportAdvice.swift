@@ -45,10 +45,13 @@ public struct ImportAdvice: Sendable {
     public func reasons(against index: Int) -> [Reason] {
         guard let export = exports[object.functions[index].symbol] else { return [] }
         var reasons: [Reason] = []
-        if let obstacle = export.prototype.obstacle { reasons.append(Reason(function: export.name, words: "\(obstacle)")) }
-        for callee in reached(from: index) {
-            if let obstacle = obstacles[callee] {
-                reasons.append(Reason(function: object.functions[callee].name, words: "\(obstacle)"))
+        // What is verified with the importer may do what that one may.
+        if export.function.role == .exported {
+            if let obstacle = export.prototype.obstacle { reasons.append(Reason(function: export.name, words: "\(obstacle)")) }
+            for callee in reached(from: index) {
+                if let obstacle = obstacles[callee] {
+                    reasons.append(Reason(function: object.functions[callee].name, words: "\(obstacle)"))
+                }
             }
         }
         if let depth = deepest(from: index) {
@@ -71,7 +74,7 @@ public struct ImportAdvice: Sendable {
     /// - Returns: as ``reasons(against:)``.
     public func conditions(of index: Int) -> [Reason] {
         guard let export = exports[object.functions[index].symbol] else { return [] }
-        let contexts = export.prototype.contexts.map { context in
+        let contexts = (export.function.role == .exported ? export.prototype.contexts : []).map { context in
             Reason(function: export.name, words: Self.words(context))
         }
         let uses = reached(from: index).flatMap { callee in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+public import BPFLinker
 import BPFObject
 
 /// A function that a loaded program calls in another.
@@ -12,6 +13,10 @@ public struct ProgramImport: Sendable, Hashable {
     /// What the function was verified for when a program of this kind imported it first; nil if the program is of the provider's
     /// kind, or if the provider has been asked before that.
     public var environment: ProgramInfo.Environment?
+    /// When the function was verified.
+    public var verification: Verification
+    /// The native code that the program calls.
+    public var image: ProgramInfo.Image?
 }
 
 /// Turns the ids of `bpf_prog_info.imports` into names; each provider's BTF is read once.
@@ -33,7 +38,7 @@ public struct ImportNames {
                     providerName: provider.info.name,
                     environment: record.environment.flatMap { index in
                         provider.info.environments.indices.contains(index) ? provider.info.environments[index] : nil
-                    }))
+                    }, verification: record.verification, image: record.image))
         }
         return imports
     }

@@ -158,6 +158,8 @@ final class InterposedLoad {
             instructions: instructions, flags: section.flags, options: prepared, logLevel: options.logLevel)
         let exports = isProvider ? !plan.carriesOnly : options.exports && plan.refusals.exporters[name] == nil
         if exports { load.flags |= BPFLINK_F_EXPORT_SUBPROGS }
+        if exports, plan.keepsBodies { load.flags |= BPFLINK_F_KEEP_SUBPROGS }
+        if !exports, options.sharesImages { load.flags |= BPFLINK_F_SHARE_SUBPROGS }
         if plan.sharing.importers.contains(name) {
             waiting.append((program, load))
             return
@@ -201,7 +203,8 @@ final class InterposedLoad {
         _ instructions: inout [bpf_insn], own: [CInt], kernelModules: UnsafePointer<CInt>?, program: String
     ) throws(KernelError) -> [CInt] {
         let calls = instructions.indices.filter { instructions[$0].code == UInt8(BPF_JMP | BPF_CALL) }
-        let imports = calls.filter { instructions[$0].src_reg == UInt8(BPFLINK_PSEUDO_PROG_CALL) }
+        let sources = [UInt8(BPFLINK_PSEUDO_PROG_CALL), UInt8(BPFLINK_PSEUDO_PROG_BODY)]
+        let imports = calls.filter { sources.contains(instructions[$0].src_reg) }
         guard !imports.isEmpty else { return [] }
         let lastModule = calls.filter { instructions[$0].src_reg == UInt8(BPF_PSEUDO_KFUNC_CALL) }
             .map { Int(instructions[$0].off) }.max() ?? 0

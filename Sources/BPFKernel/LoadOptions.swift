@@ -9,6 +9,9 @@ public struct LoadOptions: Sendable {
     /// Whether providers carry their object, so that its functions can be copied as well. It takes the object's size in the
     /// kernel's memory. A library that is loaded only to be copied from always does.
     public var carriesObject = true
+    /// Whether subprograms share native code with the same ones of other programs that were loaded so. It takes a kernel that can do
+    /// that; providers and what is imported have ways of their own.
+    public var sharesImages = false
     /// Where to pin: the path of the program, if there is one only and the path is no directory; else a directory, with a pin of its
     /// own for each, attachments beside them (`NAME_link`). nil pins nothing.
     public var pin: String?

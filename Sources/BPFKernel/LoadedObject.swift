@@ -16,7 +16,7 @@ public struct LoadedProgram: Sendable {
     public var info: ProgramInfo
     /// Whether bpflink made the program, so that a library or what programs share can be loaded.
     public var isSynthetic: Bool
-    /// Whether it exports nothing, and carries the object so that its functions can be copied.
+    /// Whether nothing in it can be called, and it carries the object so that its functions can be copied.
     public var offersCopies = false
     /// Where it is pinned.
     public var pin: String?
@@ -87,7 +87,9 @@ public final class LoadedObject: @unchecked Sendable {
         var carried: Carried?
         if !providers.isEmpty, options.carriesObject || plan.copiesOnly || plan.carriesOnly {
             carried = try Self.carry(plan, by: providers.map { programs[$0].descriptor }, maps: object.maps)
-            for index in providers { programs[index].offersCopies = programs[index].info.exports.isEmpty }
+            for index in providers {
+                programs[index].offersCopies = programs[index].info.exports.isEmpty && programs[index].info.bodies.isEmpty
+            }
         }
         try CopiesMap.record(plan, in: programs)
         self.carried = carried
@@ -102,8 +104,7 @@ public final class LoadedObject: @unchecked Sendable {
 
     /// What one of the programs offers to importers.
     public func offered(by program: LoadedProgram) -> [ProviderExport] {
-        let ids = Set(program.info.exports.map(\.typeID))
-        let exported = plan.object.exports.filter { ids.contains($0.typeID.value) }.map { ProviderExport(prototype: $0.prototype) }
+        let exported = program.info.offers(of: plan.object.exports.map(\.prototype))
         guard let carried, program.offersCopies || !exported.isEmpty else { return exported }
         return carried.offered(by: exported)
     }

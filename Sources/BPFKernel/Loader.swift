@@ -2,6 +2,7 @@
 
 public import BPFLinker
 public import BPFObject
+import CBPFLinkUAPI
 import CLibbpf
 import Glibc
 import Synchronization
@@ -16,6 +17,8 @@ public enum Loader {
         let sections = try sectionTypes(of: plan, options: options)
         try Capabilities.ofThisProcess().check(options.actions(loading: sections.values.map(\.program)))
         if needsFunctionCalls(plan, options) { try Features.requireFunctionCalls() }
+        if plan.needsBodies { try Features.requireFunctionBodies() }
+        if options.sharesImages { try Features.requireSharedImages() }
     }
 
     /// What loading programs will ask of the kernel, as far as their section names tell.
@@ -79,17 +82,17 @@ public enum Loader {
         _ plan: LinkPlan, in loading: inout GraphLoading, options: LoadOptions
     ) throws(KernelError) -> LoadedObject {
         var plan = plan
-        var refusedImport: KernelError?
+        var refused: KernelError?
         while true {
             do throws(KernelError) {
                 return try programs(of: plan, providers: try loading.slots(of: plan), options: options)
             } catch {
                 guard let next = plan.replanned(after: error, carriesObject: options.carriesObject), next.refusals != plan.refusals
                 else {
-                    throw refusedImport?.tellingThatCopiesAreRefused(error)
+                    throw refused?.tellingThatTheRestIsRefused(error, for: plan)
                         ?? error.tellingWhyNothingIsCopied(for: plan).tellingWhatElseAProviderCanDo(for: plan)
                 }
-                if next.copies.copied.count > plan.copies.copied.count, refusedImport == nil { refusedImport = error }
+                if refused == nil, next.isFallback(from: plan) { refused = error }
                 plan = next
             }
         }
@@ -133,6 +136,10 @@ public enum Loader {
                 if let type = options.type {
                     try libbpfCall { bpf_program__set_type(program, bpf_prog_type(type.program.rawValue)) }
                     try libbpfCall { bpf_program__set_expected_attach_type(program, bpf_attach_type(type.attach)) }
+                }
+                if options.sharesImages {
+                    let flags = bpf_program__flags(program) | UInt32(BPFLINK_F_SHARE_SUBPROGS)
+                    try libbpfCall { bpf_program__set_flags(program, flags) }
                 }
                 try libbpfCall { bpf_program__set_log_buf(program, log.baseAddress, log.count) }
             }

@@ -10,9 +10,9 @@ public struct ProgramGraph: Sendable {
     /// A program.
     public struct Node: Sendable {
         public var info: ProgramInfo
-        /// What it offers, in the kernel's order.
+        /// What it offers to be called, in the kernel's order.
         public var exports: [ProviderExport]
-        /// What can be copied from it and is no export.
+        /// What can be copied from it and cannot be called.
         public var copies: [ProviderExport] = []
         /// What it calls in other programs.
         public var imports: [ProgramImport]
@@ -59,9 +59,9 @@ public struct ProgramGraph: Sendable {
             let info = program.info
             // A program whose object is damaged offers nothing.
             let exports = try program.exports()
-            let copies = copyGraph.carried(by: program)?.offered(by: exports).filter { !$0.isCallable } ?? []
+            let copies = copyGraph.carried(by: program)?.offered(by: exports).filter(\.isCopyOnly) ?? []
             let copied = copyGraph.copied(in: program)
-            guard all || !info.exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty || !copied.isEmpty else { continue }
+            guard all || !exports.isEmpty || !info.imports.isEmpty || !copies.isEmpty || !copied.isEmpty else { continue }
             graph.nodes.append(
                 Node(
                     info: info, exports: exports, copies: copies, imports: try names.imports(of: info),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+public import BPFLinker
 import CBPFLinkUAPI
 import CLibbpf
 
@@ -25,11 +26,35 @@ public struct ProgramInfo: Sendable, Equatable {
         public var typeID: UInt32
         /// Index into the provider's ``ProgramInfo/environments``; nil if the importer runs the function as it was loaded.
         public var environment: Int?
+        /// When the function was verified: before, against its contract, or with the program.
+        public var verification: Verification
+        /// The native code that is called; nil if the kernel tells nothing of it.
+        public var image: Image?
 
-        public init(programID: UInt32, typeID: UInt32, environment: Int? = nil) {
+        public init(
+            programID: UInt32, typeID: UInt32, environment: Int? = nil, verification: Verification = .once, image: Image? = nil
+        ) {
             self.programID = programID
             self.typeID = typeID
             self.environment = environment
+            self.verification = verification
+            self.image = image
+        }
+    }
+
+    /// Native code of a function, which several programs may have.
+    public struct Image: Sendable, Hashable {
+        /// nil without the right to see kernel addresses.
+        public var address: UInt64?
+        /// Bytes.
+        public var length: Int
+        /// How many programs have it; nil if it cannot be shared.
+        public var users: Int?
+
+        public init(address: UInt64?, length: Int, users: Int?) {
+            self.address = address
+            self.length = length
+            self.users = users
         }
     }
 
@@ -110,6 +135,8 @@ public struct ProgramInfo: Sendable, Equatable {
     public var exports: [Export]
     /// Empty on kernels without FD + name calls.
     public var imports: [Import]
+    /// BTF ids of the functions that are kept, to be verified with importers; empty on kernels that cannot do that.
+    public var bodies: [UInt32]
     /// The kinds of programs that exports were verified for since the program was loaded, in that order.
     public var environments: [Environment]
     /// Bytes of kernel memory that the program takes because others may import from it.
@@ -117,7 +144,12 @@ public struct ProgramInfo: Sendable, Equatable {
 
     /// Whether it imports the function of a BTF id from a program, verified for whatever environment.
     public func imports(_ typeID: UInt32, from provider: UInt32) -> Bool {
-        imports.contains { $0.programID == provider && $0.typeID == typeID }
+        !imports(of: typeID, from: provider).isEmpty
+    }
+
+    /// The imports of the function of a BTF id from a program: one for each way in which it was verified.
+    public func imports(of typeID: UInt32, from provider: UInt32) -> [Import] {
+        imports.filter { $0.programID == provider && $0.typeID == typeID }
     }
 
     /// Asks the kernel about a program.
@@ -137,6 +169,7 @@ public struct ProgramInfo: Sendable, Equatable {
         var exports = RecordArray(count: lengths.nr_exports, size: lengths.export_rec_size)
         var imports = RecordArray(count: lengths.nr_imports, size: lengths.import_rec_size)
         var environments = RecordArray(count: lengths.nr_environments, size: lengths.environment_rec_size)
+        var bodies = [UInt32](repeating: 0, count: Int(lengths.nr_bodies))
 
         var request = bpflink_prog_info()
         request.nr_map_ids = lengths.nr_map_ids
@@ -150,6 +183,7 @@ public struct ProgramInfo: Sendable, Equatable {
         request.import_rec_size = lengths.import_rec_size
         request.nr_environments = lengths.nr_environments
         request.environment_rec_size = lengths.environment_rec_size
+        request.nr_bodies = lengths.nr_bodies
         var answer: Result<bpflink_prog_info, CallFailure> = .success(request)
         mapIDs.withUnsafeMutableBytes { mapIDs in
             symbols.withUnsafeMutableBytes { symbols in
@@ -158,14 +192,17 @@ public struct ProgramInfo: Sendable, Equatable {
                         exports.bytes.withUnsafeMutableBytes { exports in
                             imports.bytes.withUnsafeMutableBytes { imports in
                                 environments.bytes.withUnsafeMutableBytes { environments in
-                                    request.map_ids = Self.address(mapIDs)
-                                    request.jited_ksyms = Self.address(symbols)
-                                    request.jited_func_lens = Self.address(codeLengths)
-                                    request.func_info = Self.address(functions)
-                                    request.exports = Self.address(exports)
-                                    request.imports = Self.address(imports)
-                                    request.environments = Self.address(environments)
-                                    answer = Result { () throws(CallFailure) in try Self.call(descriptor, request) }
+                                    bodies.withUnsafeMutableBytes { bodies in
+                                        request.map_ids = Self.address(mapIDs)
+                                        request.jited_ksyms = Self.address(symbols)
+                                        request.jited_func_lens = Self.address(codeLengths)
+                                        request.func_info = Self.address(functions)
+                                        request.exports = Self.address(exports)
+                                        request.imports = Self.address(imports)
+                                        request.environments = Self.address(environments)
+                                        request.bodies = Self.address(bodies)
+                                        answer = Result { () throws(CallFailure) in try Self.call(descriptor, request) }
+                                    }
                                 }
                             }
                         }
@@ -198,8 +235,16 @@ public struct ProgramInfo: Sendable, Equatable {
                 typeID: $0.type_id, functionIndex: Int($0.func_idx), stackDepth: Int($0.stack_depth), frames: Int($0.nr_frames))
         }
         self.imports = imports.records(info.nr_imports, as: bpflink_prog_import.self).map {
-            Import(programID: $0.prog_id, typeID: $0.type_id, environment: $0.environment == 0 ? nil : Int($0.environment) - 1)
+            Import(
+                programID: $0.prog_id, typeID: $0.type_id, environment: $0.environment == 0 ? nil : Int($0.environment) - 1,
+                verification: $0.flags & UInt32(BPFLINK_IMPORT_BODY) == 0 ? .once : .chain,
+                image: $0.jited_len == 0
+                    ? nil
+                    : Image(
+                        address: $0.addr == 0 ? nil : $0.addr, length: Int($0.jited_len),
+                        users: $0.nr_users == 0 ? nil : Int($0.nr_users)))
         }
+        self.bodies = Array(bodies.prefix(Int(info.nr_bodies)))
         self.environments = environments.records(info.nr_environments, as: bpflink_prog_environment.self).map {
             Environment(
                 export: Int($0.export_idx), type: ProgramType(rawValue: $0.prog_type), attachType: $0.expected_attach_type,

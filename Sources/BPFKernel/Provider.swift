@@ -37,7 +37,7 @@ extension OpenProgram {
                 .notAProvider, "\(selector.words) exports no function",
                 notes: ["it is the \(info.type) program \(info.name), id \(info.id)"],
                 help: [
-                    "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones never",
+                    "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones only if they are marked `__bpf_chain`",
                 ])
         }
         return snapshot
@@ -48,20 +48,35 @@ extension OpenProgram {
     /// - Parameter reference: how messages name the program.
     public func offered(as reference: String) throws(KernelError) -> ProviderSnapshot? {
         let carried = try carried()
-        guard !info.exports.isEmpty || carried != nil else { return nil }
         let exported = try exports()
+        guard !exported.isEmpty || carried != nil else { return nil }
         return ProviderSnapshot(
             reference: reference, id: info.id, name: info.name, tag: info.tag, type: info.type.description,
             exports: carried?.offered(by: exported) ?? exported, carried: carried)
     }
 
-    /// The functions that the program exports, with their prototypes.
+    /// The functions that the program exports, and those that it offers to be verified with importers, with their prototypes.
+    ///
+    /// The kernel keeps all functions, or none. Of those that are no exports the program offers what has the tag
+    /// ``BPFObject/Function/chainTag``, which its author or bpflink gave it.
     ///
     /// - Throws: ``KernelError`` as ``btf()``.
     public func exports() throws(KernelError) -> [ProviderExport] {
-        guard !info.exports.isEmpty, let btf = try btf() else { return [] }
-        return info.exports.compactMap { export in
-            Prototype(of: TypeID(export.typeID), in: btf).map { ProviderExport(prototype: $0) }
-        }
+        guard !info.exports.isEmpty || !info.bodies.isEmpty, let btf = try btf() else { return [] }
+        let exported = info.exports.map(\.typeID)
+        let marked = info.bodies.filter { btf.hasTag(Function.chainTag, on: TypeID($0)) }
+        return info.offers(of: (exported + marked.filter { !exported.contains($0) }).compactMap { Prototype(of: TypeID($0), in: btf) })
+    }
+}
+
+extension ProgramInfo {
+    /// Which of the functions of its BTF a program offers to importers, and how.
+    func offers(of functions: [Prototype]) -> [ProviderExport] {
+        let exported = Set(exports.map(\.typeID))
+        let kept = Set(bodies)
+        return functions.map { function in
+            ProviderExport(
+                prototype: function, isCallable: exported.contains(function.typeID.value), hasBody: kept.contains(function.typeID.value))
+        }.filter { !$0.isCopyOnly }
     }
 }

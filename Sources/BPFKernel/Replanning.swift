@@ -4,8 +4,8 @@ import BPFLinker
 import BPFObject
 
 extension LinkPlan {
-    /// The plan without what the kernel just refused to share, to import or to export: it is copied instead. nil if the program that
-    /// it refused does nothing of that, or if that cannot be copied.
+    /// The plan without what the kernel just refused to share, to import or to export: it is verified with each importer instead, or
+    /// copied. nil if the program that it refused does nothing of that, or if there is nothing else to be tried.
     ///
     /// A function that one program cannot import stays shared by programs of other kinds. Which rule it was that the kernel applied
     /// does not matter: what is refused for other reasons than sharing is refused again in copies, and then in the words that it
@@ -16,13 +16,14 @@ extension LinkPlan {
         guard let name = error.program else { return nil }
         let lines = error.verifierLog?.lines.map(String.init) ?? error.notes
         if isShared, name == syntheticEntry?.name { return replanned(afterProviderOf: lines, error) }
-        let named = functionNamed(in: lines, of: sharing.functions.map(\.name) + calledImports(of: name).map(\.import.name))
-        if let named, calledImports(of: name).contains(where: { $0.import.name == named.function && !isReplaceable($0) }) { return nil }
-        let isImporter = sharing.importers.contains(name) || !copyableImports(of: name, after: error).isEmpty
+        let called = calledImports(of: name)
+        let named = functionNamed(in: lines, of: sharing.functions.map(\.name) + called.map(\.import.name))
+        if let named, called.contains(where: { $0.import.name == named.function && replacement(of: $0) == nil }) { return nil }
+        let isImporter = sharing.importers.contains(name) || !replaceableImports(of: name, after: error).isEmpty
         // `bpf_check_export_allowed()` in kernel/bpf/prog_call.c: programs of the type export nothing.
         let cannotExport = lines.contains { $0.hasPrefix("cannot export subprograms: ") }
         if isImporter, !cannotExport { return replanned(afterImporter: name, named, lines, error) }
-        return carriesObject ? replanned(afterExporter: name, cannotExport, error) : nil
+        return replanned(afterExporter: name, cannotExport, error, carriesObject: carriesObject)
     }
 
     /// A program that imports was refused.
@@ -34,29 +35,61 @@ extension LinkPlan {
         let program = programs.first { $0.name == name }
         return try? refusing { refusals in
             for alike in program.map({ self.programs(like: $0, refusedIn: named?.line ?? "", lines) }) ?? [name] {
-                let own = copyableImports(of: alike, after: error)
+                let own = replaceableImports(of: alike, after: error)
                 guard let function = named?.function else {
-                    if sharing.importers.contains(alike) { refusals.programs[alike] = error.notes }
-                    for function in own { refusals.imports[alike, default: [:]][function] = error.notes }
+                    refuseAll(of: alike, own, error, &refusals)
                     continue
                 }
                 guard sharing.importers.contains(alike) || own.contains(function) else { continue }
-                refusals.imports[alike, default: [:]][function] = error.notes
+                if isVerifiedOnce(function, in: alike) {
+                    refusals.imports[alike, default: [:]][function] = error.notes
+                } else {
+                    refusals.bodyImports[alike, default: [:]][function] = error.notes
+                }
             }
         }
     }
 
-    /// A program that exports, and imports nothing that could be copied, was refused. A function that is not valid by itself (it takes
-    /// an argument on trust, or does what programs of the provider's type may not) may well be valid as a part of an importer.
-    private func replanned(afterExporter name: String, _ cannotExport: Bool, _ error: KernelError) -> LinkPlan? {
+    /// A program was refused for what nobody says is about a certain import. It may be one that is verified with less knowledge than
+    /// a copy would be. Those that are verified with the program are not: they are what a copy would be to the verifier.
+    private func refuseAll(of program: String, _ own: [String], _ error: KernelError, _ refusals: inout Refusals) {
+        let shared = sharing.functions.filter { $0.programs.contains(program) }.map(\.name)
+        let once = (shared + own).filter { isVerifiedOnce($0, in: program) }
+        for function in once where keepsBodies || own.contains(function) {
+            refusals.imports[program, default: [:]][function] = error.notes
+        }
+        if !shared.isEmpty, once.isEmpty || !keepsBodies { refusals.programs[program] = error.notes }
+    }
+
+    /// Whether a program has calls of a function, another program's or one of the object's own, that are checked against its contract.
+    private func isVerifiedOnce(_ function: String, in program: String) -> Bool {
+        if let shared = sharing.functions.first(where: { $0.name == function }) {
+            return !shared.chained.contains { $0.programs.contains(program) }
+        }
+        return calledImports(of: program).contains { $0.import.name == function && $0.verification == .once }
+    }
+
+    /// A program that exports, and imports nothing that could be had otherwise, was refused. A function that is not valid by itself
+    /// (it takes an argument on trust, or does what programs of the provider's type may not) may well be valid as a part of an importer.
+    private func replanned(
+        afterExporter name: String, _ cannotExport: Bool, _ error: KernelError, carriesObject: Bool
+    ) -> LinkPlan? {
         guard mode == .auto, error.code == .verifier, !carriesOnly else { return nil }
-        guard object.isLibrary else { return cannotExport ? try? refusing { $0.exporters[name] = error.notes } : nil }
+        guard object.isLibrary else {
+            return cannotExport && carriesObject ? try? refusing { $0.exporters[name] = error.notes } : nil
+        }
         let culprit = error.verifierLog?.lastValidated
         let named = object.exports.filter { $0.name == culprit }
-        let refused = named.isEmpty ? object.exports : named
-        guard refused.allSatisfy({ isCopyable($0.function) }) else { return nil }
+        let exported = object.exports.filter { verification(of: $0) == .once }
+        let refused = named.isEmpty ? exported.isEmpty ? object.exports : exported : named
+        // What was an export can be kept to be verified with importers, if the kernel can do that and it is about the function.
+        let isKept = keepsBodies && !cannotExport && !exported.isEmpty
+        guard isKept || carriesObject && refused.allSatisfy({ isCopyable($0.function) }) else { return nil }
         return try? refusing { refusals in
-            for export in refused where refusals.exports[export.name] == nil { refusals.exports[export.name] = error.notes }
+            for export in refused {
+                if refusals.exports[export.name] == nil { refusals.exports[export.name] = error.notes }
+                if !isKept, keepsBodies { refusals.bodies[export.name] = error.notes }
+            }
         }
     }
 
@@ -65,17 +98,17 @@ extension LinkPlan {
         guard let index = object.functions.firstIndex(of: function) else { return false }
         let reached = Set(object.reachableFunctions(from: index).map { object.functions[$0].name })
         return bindings.allSatisfy { binding in
-            guard case .export(_, let slot) = binding.target, providers[slot.value].carried == nil else { return true }
+            guard case .call(_, let slot, _) = binding.target, providers[slot.value].carried == nil else { return true }
             return !binding.import.sites.contains { reached.contains($0.function) }
         }
     }
 
     /// The provider of what programs share was refused.
     private func replanned(afterProviderOf lines: [String], _ error: KernelError) -> LinkPlan? {
-        let imports = Set(programs.flatMap { copyableImports(of: $0.name, after: error) })
+        let imports = Set(programs.flatMap { replaceableImports(of: $0.name, after: error) })
         if let named = functionNamed(in: lines, of: imports.sorted()) {
             return try? refusing { refusals in
-                for program in programs where copyableImports(of: program.name, after: error).contains(named.function) {
+                for program in programs where replaceableImports(of: program.name, after: error).contains(named.function) {
                     refusals.imports[program.name, default: [:]][named.function] = error.notes
                 }
             }
@@ -84,16 +117,26 @@ extension LinkPlan {
         return try? refusing { refusals in
             // Without a culprit another type will not do either.
             guard !functions.isEmpty else {
-                for function in sharing.functions { refusals.functions[function.name] = error.notes }
+                for function in sharing.functions {
+                    // What cannot even be kept is copied.
+                    if function.isBody { refusals.bodies[function.name] = error.notes }
+                    refusals.functions[function.name] = error.notes
+                }
                 return
             }
             for function in functions { refusals.providers[sharing.providerType, default: [:]][function] = error.notes }
         }
     }
 
-    /// The imports of a program that copies can take the place of, if what the verifier said is the reason.
-    private func copyableImports(of program: String, after error: KernelError) -> [String] {
-        error.code == .verifier ? calledImports(of: program).filter(isReplaceable).map(\.import.name) : []
+    /// The imports of a program that something else can take the place of, if what the verifier said is the reason.
+    private func replaceableImports(of program: String, after error: KernelError) -> [String] {
+        error.code == .verifier ? calledImports(of: program).filter { replacement(of: $0) != nil }.map(\.import.name) : []
+    }
+
+    /// Whether something of the plan takes the place of what another one has, for imports of other programs.
+    func isFallback(from plan: LinkPlan) -> Bool {
+        func chained(_ plan: LinkPlan) -> Int { plan.bindings.filter { $0.verification == .chain }.count }
+        return copies.copied.count > plan.copies.copied.count || chained(self) > chained(plan)
     }
 
     /// The function that the log names last, and the line that does: `cannot import NAME() from prog …` of `import_error()` in
@@ -157,7 +200,7 @@ extension KernelError {
         guard let program, code == .verifier, plan.mode == .auto else { return self }
         var error = self
         for binding in plan.calledImports(of: program) {
-            guard case .export(_, let slot) = binding.target, plan.providers[slot.value].carried == nil,
+            guard case .call(_, let slot, _) = binding.target, plan.providers[slot.value].carried == nil,
                 notes.contains(where: { $0.contains("\(binding.import.name)() ") })
             else { continue }
             error.notes.append("`\(binding.import.name)` cannot be copied instead: \(plan.providers[slot.value]) does not carry its object")
@@ -173,7 +216,10 @@ extension KernelError {
         var error = self
         let culprit = verifierLog?.lastValidated.map { "`\($0)`" } ?? "what the kernel does not take as an export"
         switch plan.mode {
-        case .kernel: error.help.append("`--mode auto` exports the rest of the library, and importers have a copy of \(culprit)")
+        case .kernel:
+            error.help.append(
+                "`--mode auto` exports the rest of the library, and importers have a copy of \(culprit)"
+                    + (plan.keepsBodies ? ", or are verified with it" : ""))
         case .auto where !plan.carriesOnly:
             error.notes.append("\(culprit) cannot be left to be copied: the library, or one that it imports from, carries no object")
         default: break
@@ -181,14 +227,14 @@ extension KernelError {
         return error
     }
 
-    /// An import was refused, and so was what had a copy in its place.
-    func tellingThatCopiesAreRefused(_ other: KernelError) -> KernelError {
+    /// An import was refused, and so was what had something else in its place.
+    func tellingThatTheRestIsRefused(_ other: KernelError, for plan: LinkPlan) -> KernelError {
         let words = other.notes.filter { !notes.contains($0) }
         // A program that is wrong in itself is told so once.
         guard !words.isEmpty || notes.contains(where: { $0.hasPrefix("cannot import ") }) else { return self }
         var error = self
         error.notes.append(
-            "with a copy in its place `\(other.program ?? program ?? "")` is refused as well"
+            "\(plan.copies.copied.isEmpty ? "verified with it" : "with a copy in its place") `\(other.program ?? program ?? "")` is refused as well"
                 + (words.isEmpty ? "" : ": \(words.joined(separator: "; "))"))
         return error
     }

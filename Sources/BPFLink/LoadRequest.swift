@@ -21,7 +21,8 @@ public struct LoadRequest: Sendable {
     public var libraries: [ProgramSelector] = []
     /// Directories of pinned libraries, searched for what nothing else offers.
     public var searchPath: [LibraryPath] = [.standard]
-    /// How imports are bound. `kernelHasCalls` is found out by ``plan(forLoading:)``, as far as the process may ask the kernel.
+    /// How imports are bound. `kernelHasCalls` and `kernelHasBodies` are found out by ``plan(forLoading:)``, as far as the process may
+    /// ask the kernel.
     public var linking = LinkOptions()
     /// How what is linked is loaded, attached and pinned.
     public var loading = LoadOptions()
@@ -42,6 +43,10 @@ public struct LoadRequest: Sendable {
     public func plan(forLoading isLoaded: Bool = true) throws -> PlannedLoad {
         try checkCapabilities(isLoaded)
         if linking.mode == .kernel, !imports.isEmpty || !libraries.isEmpty { try Features.requireFunctionCalls() }
+        if isLoaded, linking.mode != .copy, let verification = linking.verification {
+            try Features.requireFunctionCalls()
+            if verification == .chain { try Features.requireFunctionBodies() }
+        }
 
         var providers = Providers()
         var requests: [ImportRequest] = []
@@ -59,19 +64,22 @@ public struct LoadRequest: Sendable {
             searchPath, for: Self.unanswered(members, requests.map(\.name) + memberRequests.map(\.name), libraries))
         var options = linking
         options.kernelHasCalls = !goesByKernel || Features.functionCalls() != .absent
+        options.kernelHasBodies = !(goesByKernel || isLoaded && callsFunctions) || Features.functionBodies() != .absent
         let graph = try BPFLinker.link(
             members, imports: requests, memberImports: memberRequests, libraries: libraries, searchPath: found, options: options)
         return PlannedLoad(graph: graph, providers: providers.opened, options: loading)
     }
 
     /// Whether it makes a difference what the kernel can do.
-    private var goesByKernel: Bool {
-        linking.mode == .auto
-            && (loading.exports
-                || objects.contains { object in
-                    object.isLibrary || !object.imports.isEmpty
-                        || linking.shares && object.entryPrograms.count > 1 && !object.exports.isEmpty
-                })
+    private var goesByKernel: Bool { linking.mode == .auto && callsFunctions }
+
+    /// Whether there is anything that could be called by FD and name.
+    private var callsFunctions: Bool {
+        loading.exports
+            || objects.contains { object in
+                object.isLibrary || !object.imports.isEmpty
+                    || linking.shares && object.entryPrograms.count > 1 && !object.exports.isEmpty
+            }
     }
 
     /// Asks for capabilities before the first provider is opened.

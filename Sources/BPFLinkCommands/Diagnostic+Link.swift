@@ -89,6 +89,26 @@ extension Diagnostic {
                         + "it carries its object, which functions can be copied from"
                 ],
                 help: ["`--mode copy`, or `auto`, copies the function"], facts: Self.facts(wanted))
+        case .notVerifiable(let wanted, let verification, let provider):
+            let export = provider.export(named: wanted.name)
+            self.init(
+                code: "not-verifiable",
+                verification == .once
+                    ? "import `\(wanted.name)` in \(object) cannot be verified once: \(provider) does not export it"
+                    : "import `\(wanted.name)` in \(object) cannot be verified with its programs: \(provider) does not keep it",
+                places: Self.places(wanted.sites),
+                notes: [
+                    export?.hasBody == true
+                        ? "the provider only keeps the function: the kernel verifies it with each program that imports it"
+                        : export?.isCallable == true
+                            ? "the provider exports the function: it was verified once, for all importers"
+                            : "the function can be copied only"
+                ],
+                help: [
+                    verification == .once && export?.hasBody == true
+                        ? "`--verify chain` verifies it with each program, as bpflink does if nothing is said"
+                        : "without `--verify` bpflink takes the function as the provider offers it"
+                ], facts: Self.facts(wanted))
         case .notCopyable(let wanted, let provider):
             self.init(
                 code: "not-copyable", "import `\(wanted.name)` in \(object) cannot be copied from \(provider)",

@@ -8,8 +8,7 @@ import SystemPackage
 extension ProgramGraph.Node {
     /// The kinds of programs that its exports were verified for, one line each, and what memory that takes.
     var environmentLines: [String] {
-        guard !info.exports.isEmpty else { return [] }
-        return info.environments.map { "\(functionName(of: $0)) for \($0.kind): \($0.outcome)" }
+        info.environments.map { "\(functionName(of: $0)) for \($0.kind): \($0.outcome)" }
             + (info.exportsSize > 0 ? ["\(info.exportsSize) bytes kept for importers"] : [])
     }
 
@@ -29,18 +28,20 @@ extension ProgramImport {
     var words: String {
         "\(function ?? "(unknown)") from id \(providerID) (\(providerName))"
             + (environment.map { ", verified for \($0.kind): \($0.code)" } ?? "")
+            + (verification == .chain ? ", verified with this program" : "") + (image.map { ", " + $0.words } ?? "")
     }
 
-    /// The name, and whether it is not the provider's own code that the program runs.
+    /// The name, whether it is not the provider's own code that the program runs, and whether it was verified with the program.
     var label: String {
         (function ?? "(unknown)") + (environment.map { $0.ownCodeLength > 0 ? " (code for \($0.type))" : "" } ?? "")
+            + (verification == .chain ? " (verified with it)" : "")
     }
 
     var json: JSONValue {
         .object([
             "name": function.map(JSONValue.string) ?? .null,
             "provider": .object(["id": .integer(providerID), "name": .string(providerName)]),
-            "environment": environment?.json(of: nil),
+            "verify": .string(verification.rawValue), "environment": environment?.json(of: nil), "image": image?.json,
         ])
     }
 }

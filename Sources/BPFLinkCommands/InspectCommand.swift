@@ -36,7 +36,8 @@ public struct InspectCommand: ParsableCommand {
         func section(_ title: String, _ body: [String]) {
             if !body.isEmpty { lines += ["", title + ":"] + body.map { "  " + $0 } }
         }
-        section("exports", object.exports.map { "\($0.prototype)" })
+        section("exports", object.exports.filter { $0.function.role == .exported }.map { "\($0.prototype)" })
+        section("bodies, verified with each importer", object.exports.filter { $0.function.role == .body }.map { "\($0.prototype)" })
         section("imports", object.imports.flatMap(text))
         section(
             "entry programs",
@@ -53,7 +54,7 @@ public struct InspectCommand: ParsableCommand {
     }
 
     private static func text(_ wanted: Import) -> [String] {
-        ["\(wanted.prototype)" + (wanted.isWeak ? " (weak)" : "")]
+        ["\(wanted.prototype)" + (wanted.isWeak ? " (weak)" : "") + (wanted.isMarked ? " (verified with the program)" : "")]
             + wanted.sites.map { site in
                 switch site.use {
                 case .call: "  called by \(site)"
@@ -68,7 +69,8 @@ public struct InspectCommand: ParsableCommand {
         .object([
             "object": .string(object.name), "license": object.license.map(JSONValue.string) ?? .null,
             "library": .bool(object.isLibrary),
-            "exports": .array(object.exports.map { LoadCommand.json(for: $0.name, $0.prototype) }),
+            "exports": .array(
+                object.exports.map { LoadCommand.json(for: $0.name, $0.prototype, $0.function.role == .body ? .chain : .once) }),
             "imports": .array(object.imports.map(json)),
             "programs": .array(
                 object.entryPrograms.map {
@@ -84,6 +86,7 @@ public struct InspectCommand: ParsableCommand {
     private static func json(_ wanted: Import) -> JSONValue {
         .object([
             "name": .string(wanted.name), "prototype": .string("\(wanted.prototype)"), "weak": .bool(wanted.isWeak),
+            "verify": wanted.isMarked ? .string("chain") : nil,
             "sites": .array(wanted.sites.map(JSONValue.init)),
         ])
     }

@@ -29,6 +29,7 @@ extension LoadCommand {
         var options = LinkOptions()
         if let type { options.entrySection = type }
         options.mode = mode
+        options.verification = verify
         options.shares = share ?? true
         options.only = Self.names(only)
         options.except = Self.names(except)

@@ -17,6 +17,9 @@ public struct LoadCommand: ParsableCommand {
             says; else from the one that offers it among the objects and what --library names, in which the same name twice is an \
             error; else from the first directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
 
+            An export is verified once, a function that its author marked (__bpf_chain) with each program that imports it. So is, in \
+            mode auto, what the kernel refuses as an export, or to a program; what it refuses then as well is copied.
+
             Global functions that two or more programs of the object call are loaded once, and the programs import them, if the \
             kernel can do that. What it cannot share is copied into each program, as libbpf alone would do; --no-share loads \
             everything like that.
@@ -49,6 +52,12 @@ public struct LoadCommand: ParsableCommand {
             valueName: "kernel|copy|auto"))
     var mode = LinkMode.auto
 
+    @Option(
+        help: ArgumentHelp(
+            "When imported functions are verified: once, against their contracts, or with each program, with the arguments that it passes (chain). Without it, as the provider offers them; what the kernel refuses to a program once, it may take in the chain.",
+            valueName: "once|chain"))
+    var verify: Verification?
+
     @Flag(
         inversion: .prefixedNo,
         help: "A provider carries its object in the kernel's memory, so that its functions can be copied as well.")
@@ -70,6 +79,9 @@ public struct LoadCommand: ParsableCommand {
         inversion: .prefixedNo,
         help: "Share functions among the object's programs. It is the default; asked for, it says so where nothing can be shared.")
     var share: Bool?
+
+    @Flag(help: "Share the native code of subprograms with other programs that are loaded like this, where it is the same.")
+    var shareImages = false
 
     @Option(
         help: ArgumentHelp(
@@ -113,6 +125,9 @@ public struct LoadCommand: ParsableCommand {
             throw ValidationError("`--exec` and a command after `--` belong together.")
         }
         if exec && dryRun { throw ValidationError("`--dry-run` loads nothing that `--exec` could pass on.") }
+        if verify != nil, mode == .copy {
+            throw ValidationError("`--mode copy` calls nothing that `--verify` could be about.")
+        }
         if let type, SectionType(section: type) == nil {
             throw ValidationError("'\(type)' is no program type; section names tell them: kprobe, xdp, cgroup_skb/ingress, …")
         }
@@ -144,6 +159,7 @@ public struct LoadCommand: ParsableCommand {
         options.type = type.flatMap(SectionType.init(section:))
         options.exports = export
         options.carriesObject = carry
+        options.sharesImages = shareImages
         options.pin = pin
         options.attach = attach
         options.mounts = !noMount

@@ -28,19 +28,24 @@ extension LoadCommand {
         if let entry = plan.syntheticEntry {
             let what = plan.isShared ? "step 1: load shared" : plan.carriesOnly ? "load, to be copied from, library" : "load library"
             lines.append("  \(what) \(entry.name) (section \(entry.sectionName))")
-            lines += Self.exports(of: entry, plan).map { "    \(plan.carriesOnly ? "offers copies of" : "exports") \($0.prototype)" }
+            lines += Self.exports(of: entry, plan).map { "    " + $0.prototype.offered(plan.verification(of: $0)) }
         }
         for (index, program) in plan.programs.enumerated() {
             let step = plan.isShared ? "step \(index + 2): " : ""
             lines.append("  \(step)load \(program.name) (section \(program.sectionName))")
-            lines += plan.sharing.imports(of: program.name).map { "    imports \($0.name) of step 1" }
+            lines += plan.sharing.imports(of: program.name).map { function in
+                "    imports \(function.verification(with: program.name) == .chain ? "the body of " : "")\(function.name) of step 1"
+            }
         }
         lines += plan.leftOut.map { "  leave out \($0.name) (section \($0.sectionName))" }
+        lines += plan.sharing.chained.map { "  verify \($0.name) with \($0.chained.words)" }
         lines += plan.sharing.copies.map { "  copy \($0.words)" }
         lines += plan.copies.copied.filter { !$0.isImport }.map { "  copy \($0.name) of \($0.object): what is imported calls it" }
         for binding in plan.bindings { lines.append("  bind \(Self.words(for: binding, plan))") }
-        let replaceable = plan.bindings.filter(plan.isReplaceable).map(\.import.name)
-        if !replaceable.isEmpty { lines.append("  copy instead, should the kernel refuse: \(replaceable.joined(separator: ", "))") }
+        for (replacement, words) in [(LinkPlan.Replacement.chain, "verify with the program"), (.copy, "copy")] {
+            let names = plan.bindings.filter { plan.replacement(of: $0) == replacement }.map(\.import.name)
+            if !names.isEmpty { lines.append("  \(words) instead, should the kernel refuse: \(names.joined(separator: ", "))") }
+        }
         for fixup in plan.fixups { lines.append("  fixup \(fixup)") }
         return lines
     }
@@ -49,7 +54,7 @@ extension LoadCommand {
         .object([
             "object": .string(plan.object.name),
             "programs": .array(Self.programs(of: plan)),
-            "left_out": .strings(plan.leftOut.map(\.name)), "copies": plan.sharing.copiesJSON,
+            "left_out": .strings(plan.leftOut.map(\.name)), "chained": plan.sharing.chainedJSON, "copies": plan.sharing.copiesJSON,
             "copied": plan.copies.copied.isEmpty
                 ? nil
                 : .array(
@@ -64,7 +69,7 @@ extension LoadCommand {
             JSONValue.object([
                 "name": .string(entry.name), "section": .string(entry.sectionName),
                 plan.isShared ? "shared" : "library": .bool(true),
-                "exports": .array(exports(of: entry, plan).map { json(for: $0.name, $0.prototype, isCopy: plan.carriesOnly) }),
+                "exports": .array(exports(of: entry, plan).map { json(for: $0.name, $0.prototype, plan.verification(of: $0)) }),
             ])
         }
         return (entry.map { [$0] } ?? [])
@@ -82,36 +87,32 @@ extension LoadCommand {
 
     static func words(for binding: Binding, _ plan: LinkPlan) -> String {
         switch binding.target {
-        case .export(let export, let slot): "\(binding.import.name) -> `\(export.prototype)` of \(plan.providers[slot.value])"
+        case .call(let export, let slot, let verification):
+            "\(binding.import.name) -> \(export.prototype.called(verification)) of \(plan.providers[slot.value])"
         case .copy(let export, let provider): "\(binding.import.name) -> a copy of `\(export.prototype)` of \(provider)"
         case .unresolved: "\(binding.import.name) -> nothing (\(binding.import.isWeak ? "weak" : "not used by what is loaded"))"
         }
     }
 
     /// - Parameter program: the program that has it; nil before anything is loaded.
-    static func json(for binding: Binding, _ plan: LinkPlan, in program: String? = nil) -> JSONValue {
+    static func json(for binding: Binding, _ plan: LinkPlan, in program: LoadedProgram? = nil) -> JSONValue {
+        let bound: (export: ProviderExport, provider: ProviderSnapshot, verification: Verification?)
         switch binding.target {
-        case .export(let export, let slot):
-            json(binding, to: export, of: plan.providers[slot.value], isReplaceable: program == nil && plan.isReplaceable(binding))
-        case .copy(let export, let provider):
-            json(
-                binding, to: export, of: provider, isCopy: true,
-                refused: binding.refusals.first { $0.programs.contains(program ?? "") }?.words ?? [])
-        case .unresolved: .object(["name": .string(binding.import.name), "provider": .null])
+        case .call(let export, let slot, let verification): bound = (export, plan.providers[slot.value], verification)
+        case .copy(let export, let provider): bound = (export, provider, nil)
+        case .unresolved: return .object(["name": .string(binding.import.name), "provider": .null])
         }
-    }
-
-    private static func json(
-        _ binding: Binding, to export: ProviderExport, of provider: ProviderSnapshot, isCopy: Bool = false, refused: [String] = [],
-        isReplaceable: Bool = false
-    ) -> JSONValue {
-        .object([
-            "name": .string(binding.import.name), "prototype": .string("\(export.prototype)"),
+        let provider = bound.provider
+        let refused = binding.refusals.first { $0.programs.contains(program?.name ?? "") }?.words ?? []
+        return .object([
+            "name": .string(binding.import.name), "prototype": .string("\(bound.export.prototype)"),
             "provider": .object([
                 "reference": .string(provider.reference),
                 "id": provider.plannedNumber == nil ? .integer(provider.id) : nil, "name": .string(provider.name),
-            ]), "copy": isCopy ? .bool(true) : nil, "refused": .strings(refused),
-            "if_refused": isReplaceable ? .string("copy") : nil,
+            ]), "verify": bound.verification.map { .string($0.rawValue) }, "copy": bound.verification == nil ? .bool(true) : nil,
+            "refused": .strings(refused),
+            "if_refused": program == nil ? plan.replacement(of: binding).map { .string($0 == .chain ? "chain" : "copy") } : nil,
+            "image": program.flatMap { binding.image(in: $0.info, plan)?.json },
         ])
     }
 
@@ -122,18 +123,23 @@ extension LoadCommand {
         ])
     }
 
-    /// - Parameter isCopy: whether it can be copied only.
-    static func json(for name: String, _ prototype: Prototype, isCopy: Bool = false) -> JSONValue {
-        .object(["name": .string(name), "prototype": .string("\(prototype)"), "copy": isCopy ? .bool(true) : nil])
+    /// - Parameter verification: when it is verified; nil if it can be copied only.
+    static func json(for name: String, _ prototype: Prototype, _ verification: Verification? = .once) -> JSONValue {
+        .object([
+            "name": .string(name), "prototype": .string("\(prototype)"), "verify": verification == .chain ? .string("chain") : nil,
+            "copy": verification == nil ? .bool(true) : nil,
+        ])
     }
 
     /// libbpf gives a program the subprograms that it reaches, and no others.
     private static func warnings(aboutUnreached plan: LinkPlan, _ loaded: LoadedObject) -> [Diagnostic] {
         // Of a library, and of a program that can export nothing, another note tells.
         if plan.copiesOnly || plan.object.isLibrary { return [] }
-        let exported = Set(loaded.programs.flatMap { $0.info.exports.map(\.typeID) })
+        let exported = Set(loaded.programs.flatMap { $0.info.exports.map(\.typeID) + $0.info.bodies })
         let refused = plan.refusals.exporters.keys.reduce(into: Set<String>()) { $0.formUnion(plan.functions(of: $1)) }
-        return plan.object.exports.filter { !exported.contains($0.typeID.value) && !refused.contains($0.name) }.map { export in
+        return plan.object.exports.filter {
+            !exported.contains($0.typeID.value) && !refused.contains($0.name) && plan.verification(of: $0) != nil
+        }.map { export in
             Diagnostic(
                 .warning, code: "not-exported", "`\(export.name)` is not exported: no program of \(plan.object.name) reaches it",
                 help: ["an object without programs is a library and exports all its global functions"])
@@ -185,7 +191,7 @@ extension LoadCommand {
         .object([
             "object": .string(loaded.plan.object.name),
             "programs": .array(LoadedProgramReport.all(of: loaded, inherited).map(\.json)),
-            "copies": loaded.plan.sharing.copiesJSON,
+            "chained": loaded.plan.sharing.chainedJSON, "copies": loaded.plan.sharing.copiesJSON,
             "maps": .array(
                 loaded.maps.map {
                     .object([
@@ -199,7 +205,8 @@ extension LoadCommand {
 extension LoadCommand {
     /// Who lets bpflink choose is told when functions are copied.
     private func notes(aboutCopies plan: LinkPlan) -> [Diagnostic] {
-        guard mode == .auto, plan.object.isLibrary || export || !plan.copiedProviders.isEmpty else { return [] }
+        let hasRefusals = plan.bindings.contains { !$0.refusals.isEmpty }
+        guard mode == .auto, plan.object.isLibrary || export || hasRefusals || !plan.copiedProviders.isEmpty else { return [] }
         if Features.functionCalls() == .absent {
             guard plan.copiesOnly else { return [] }
             return [
@@ -208,18 +215,11 @@ extension LoadCommand {
                     help: ["`--mode copy` says nothing about it, `--mode kernel` refuses"])
             ]
         }
-        let refused = plan.bindings.flatMap { binding in
-            binding.refusals.map { refusal in
-                Diagnostic(
-                    .note, code: "copied",
-                    "`\(binding.import.name)` is copied into \(refusal.programs.joined(separator: ", ")): the kernel refuses the import",
-                    notes: refusal.words, help: ["`--mode kernel` refuses as well"])
-            }
-        }
+        let refused = plan.bindings.flatMap { binding in binding.refusals.map { Self.note(about: $0, binding) } }
         return notes(aboutRefusedExports: plan) + refused
             + plan.copiedProviders.compactMap { provider in
                 let names = plan.bindings.compactMap { binding -> String? in
-                    guard case .copy(let export, let source) = binding.target, source.id == provider.id, !export.isCallable
+                    guard case .copy(let export, let source) = binding.target, source.id == provider.id, export.isCopyOnly
                     else { return nil }
                     return "`\(export.name)`"
                 }
@@ -232,17 +232,33 @@ extension LoadCommand {
             }
     }
 
+    /// What has become of an import that the kernel refused to programs.
+    private static func note(about refusal: Binding.Refusal, _ binding: Binding) -> Diagnostic {
+        let programs = refusal.programs.joined(separator: ", ")
+        if binding.verification != nil {
+            return Diagnostic(
+                .note, code: "verified-with-program",
+                "`\(binding.import.name)` is verified with \(programs): the kernel refuses the import of what was verified once",
+                notes: refusal.words + [Verification.chainCost], help: ["`--verify once` refuses as well"])
+        }
+        return Diagnostic(
+            .note, code: "copied", "`\(binding.import.name)` is copied into \(programs): the kernel refuses the import",
+            notes: refusal.words, help: ["`--mode kernel` refuses as well"])
+    }
+
     /// What a provider was to export and does not.
     private func notes(aboutRefusedExports plan: LinkPlan) -> [Diagnostic] {
-        let exports = Dictionary(grouping: plan.refusedExports.map(\.name), by: { plan.refusals.exports[$0] ?? [] })
-            .sorted { $0.value[0] < $1.value[0] }
-        let functions = exports.map { words, names in
-            let subject = names.map { "`\($0)`" }.joined(separator: ", ")
+        let exports = Dictionary(grouping: plan.refusedExports, by: { plan.refusals.exports[$0.name] ?? [] })
+            .sorted { $0.value[0].name < $1.value[0].name }
+        let functions = exports.map { words, exports in
+            let subject = exports.map { "`\($0.name)`" }.joined(separator: ", ")
             let isOfType = words.contains { $0.contains("of this type") || $0.contains("is not allowed") }
+            let isKept = plan.verification(of: exports[0]) == .chain
             return Diagnostic(
                 .note, code: "not-exported",
-                names.count == 1 ? "\(subject) is not exported: the kernel refuses it" : "\(subject) are not exported: the kernel refuses",
-                notes: words + ["importers have copies in its place"],
+                exports.count == 1 ? "\(subject) is not exported: the kernel refuses it" : "\(subject) are not exported: the kernel refuses",
+                notes: words
+                    + (isKept ? ["it is kept to be verified with importers: \(Verification.chainCost)"] : ["importers have copies in its place"]),
                 help: ["`--mode kernel` refuses the library"]
                     + (isOfType ? ["`--type TYPE` loads it as a program of another type, which may do that: kprobe, tc, …"] : []))
         }
@@ -256,10 +272,16 @@ extension LoadCommand {
 }
 
 extension Binding {
+    /// The native code that calls in the program are of; nil if it does not call the function in the provider, or the kernel does not
+    /// tell.
+    func image(in program: ProgramInfo, _ plan: LinkPlan) -> ProgramInfo.Image? { record(in: program, plan)?.image }
+
     /// Whether the kernel says that the program imports it.
-    func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool {
-        guard case .export(let export, let slot) = target else { return false }
-        return program.imports(export.typeID.value, from: plan.providers[slot.value].id)
+    func isUsed(by program: ProgramInfo, in plan: LinkPlan) -> Bool { record(in: program, plan) != nil }
+
+    private func record(in program: ProgramInfo, _ plan: LinkPlan) -> ProgramInfo.Import? {
+        guard case .call(let export, let slot, let verification) = target else { return nil }
+        return program.imports(of: export.typeID.value, from: plan.providers[slot.value].id).first { $0.verification == verification }
     }
 
     /// Whether calls in the functions are those of a copy.

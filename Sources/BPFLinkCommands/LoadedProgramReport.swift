@@ -25,7 +25,7 @@ struct LoadedProgramReport {
                 offered: loaded.offered(by: program),
                 imports: plan.bindings.filter { $0.isUsed(by: program.info, in: plan) || $0.isCopied(into: functions) },
                 shared: plan.sharing.functions.filter { function in
-                    provider.map { function.isUsed(by: program.info, from: $0.info) } ?? false
+                    provider.map { !function.records(in: program.info, from: $0.info).isEmpty } ?? false
                 }, provider: provider, number: inherited.first { $0.program == program.name }?.descriptor)
         }
     }
@@ -35,15 +35,20 @@ struct LoadedProgramReport {
             "loaded \(program.name): id \(program.info.id), \(program.info.type), tag \(program.info.tag)"
                 + (number.map { ", FD \($0)" } ?? "") + (program.pin.map { ", pinned at \($0)" } ?? "")
         ]
-        lines += offered.map { "  \($0.isCallable ? "exports" : "offers copies of") \($0.prototype)" }
-        lines += imports.map { "  imports \(LoadCommand.words(for: $0, plan))" }
+        lines += offered.map { "  " + $0.offerWords }
+        lines += imports.map { "  imports \(LoadCommand.words(for: $0, plan))" + Self.words(for: $0.image(in: program.info, plan)) }
         if let provider {
-            lines += shared.map {
-                "  imports \($0.name) -> `\($0.export.prototype)` of \(provider.name) (id \(provider.info.id))"
+            lines += shared.flatMap { function in
+                function.records(in: program.info, from: provider.info).map { record in
+                    "  imports \(function.name) -> \(function.export.prototype.called(record.verification)) of \(provider.name) "
+                        + "(id \(provider.info.id))" + Self.words(for: record.image)
+                }
             }
         }
         return lines + program.attachments.map(LoadCommand.words(for:))
     }
+
+    private static func words(for image: ProgramInfo.Image?) -> String { image.map { ", " + $0.words } ?? "" }
 
     var json: JSONValue {
         .object([
@@ -51,10 +56,10 @@ struct LoadedProgramReport {
             "tag": .string(program.info.tag), "section": .string(program.section),
             plan.isShared ? "shared" : "library": program.isSynthetic ? .bool(true) : nil, "fd": number.map { .integer($0) },
             "pin": program.pin.map(JSONValue.string),
-            "exports": .array(offered.map { LoadCommand.json(for: $0.name, $0.prototype, isCopy: !$0.isCallable) }),
+            "exports": .array(offered.map { LoadCommand.json(for: $0.name, $0.prototype, $0.verification) }),
             "imports": .array(
-                imports.map { LoadCommand.json(for: $0, plan, in: program.name) }
-                    + shared.compactMap { function in provider.map { LoadCommand.json(for: function, from: $0) } }),
+                imports.map { LoadCommand.json(for: $0, plan, in: program) }
+                    + (provider.map { provider in shared.flatMap { LoadCommand.json(for: $0, in: program, from: provider) } } ?? [])),
             "attachments": .array(program.attachments.map(LoadCommand.json(for:))),
         ])
     }

@@ -33,7 +33,12 @@ extension ProgramGraph.Node {
 
     /// What it offers, one line each.
     var offerLines: [String] {
-        exports.map { "exports \($0.prototype)" } + copies.map { "offers copies of \($0.prototype)" }
+        (exports + copies).map(\.offerWords)
+    }
+
+    /// The code that it calls in other programs, one line each, as far as the kernel tells.
+    var imageLines: [String] {
+        imports.compactMap { wanted in wanted.image.map { "runs \(wanted.function ?? "(unknown)") \($0.words)" } }
     }
 
     var json: JSONValue {
@@ -46,7 +51,7 @@ extension ProgramGraph.Node {
             "exports": .array(exports.map { json(for: $0) }),
             "copies": copies.isEmpty ? nil : .array(copies.map { json(for: $0) }),
             "environments": info.exports.isEmpty ? nil : environmentsJSON,
-            "exports_bytes": info.exports.isEmpty ? nil : .integer(info.exportsSize),
+            "exports_bytes": exports.isEmpty ? nil : .integer(info.exportsSize),
             "imports": .array(imports.map(\.json) + copied.map(\.json)),
             "importers": .array(importers.map { .integer($0) }),
         ])
@@ -57,6 +62,7 @@ extension ProgramGraph.Node {
         let facts = facts(of: export)
         return .object([
             "name": .string(export.name), "prototype": .string("\(export.prototype)"),
+            "verify": export.verification == .chain ? .string("chain") : nil,
             "stack_bytes": facts.map { .integer($0.stackDepth) }, "frames": facts.map { .integer($0.frames) },
         ])
     }

@@ -18,6 +18,11 @@ extension LinkMode: ExpressibleByArgument {
     public var defaultValueDescription: String { rawValue }
 }
 
+extension Verification: ExpressibleByArgument {
+    public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+    public static var allValueDescriptions: [String: String] { [:] }
+}
+
 /// Where an import is taken from.
 public enum ImportSource: Sendable, Hashable {
     /// A loaded program.

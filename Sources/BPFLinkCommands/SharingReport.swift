@@ -8,6 +8,23 @@ extension Sharing {
     /// The functions that a program imports.
     func imports(of program: String) -> [Function] { functions.filter { $0.programs.contains(program) } }
 
+    /// The functions that are verified with programs, by the programs and the reason.
+    var chained: [(name: String, chained: Chained)] {
+        functions.flatMap { function in function.chained.map { (function.name, $0) } }
+    }
+
+    /// These, for programs; nil if there are none.
+    var chainedJSON: JSONValue? {
+        chained.isEmpty
+            ? nil
+            : .array(
+                chained.map { name, chained in
+                    .object([
+                        "name": .string(name), "programs": .strings(chained.programs), "reason": .string(chained.reason.words),
+                    ])
+                })
+    }
+
     /// The copies, for programs; nil if there are none.
     var copiesJSON: JSONValue? {
         copies.isEmpty
@@ -23,12 +40,23 @@ extension Sharing {
 
 extension Sharing.Copy {
     /// For example `clamp into on_switch, on_queue: it is hidden`.
-    var words: String { "\(name) into \(programs.joined(separator: ", ")): \(reason.words)" }
+    var words: String {
+        "\(name) into \(programs.joined(separator: ", ")): \(reason.words)"
+            + (reason == .isMarked ? ", and cannot be verified with those that share it" : "")
+    }
+}
+
+extension Sharing.Chained {
+    /// For example ``on_switch, on_queue: it is marked `__bpf_chain` ``.
+    var words: String { "\(programs.joined(separator: ", ")): \(reason.words)" }
 }
 
 extension Sharing.Reason {
     var words: String {
         switch self {
+        case .isMarked: "it is marked `__bpf_chain`"
+        case .isAsked: "`--verify chain` asks for it"
+        case .calledWith(let caller): "`\(caller)` calls it, which a program has that may not import it otherwise"
         case .isStatic: "it is static"
         case .isHidden: "it is hidden"
         case .noPrototype: "the BTF has no type of it"
@@ -53,18 +81,28 @@ extension Sharing.ProgramReason {
 }
 
 extension Sharing.Function {
-    /// Whether the kernel says that the program imports it.
-    func isUsed(by program: ProgramInfo, from provider: ProgramInfo) -> Bool {
-        program.imports(export.typeID.value, from: provider.id)
+    /// What the kernel says of the program's imports of it: none, or one for each way in which it was verified.
+    func records(in program: ProgramInfo, from provider: ProgramInfo) -> [ProgramInfo.Import] {
+        program.imports(of: export.typeID.value, from: provider.id)
+    }
+
+    /// When it is verified for a program that imports it.
+    func verification(with program: String) -> Verification {
+        chained.contains { $0.programs.contains(program) } ? .chain : .once
     }
 }
 
 extension LoadCommand {
-    static func json(for function: Sharing.Function, from provider: LoadedProgram) -> JSONValue {
-        .object([
-            "name": .string(function.name), "prototype": .string("\(function.export.prototype)"),
-            "provider": .object(["id": .integer(provider.info.id), "name": .string(provider.name)]),
-        ])
+    static func json(
+        for function: Sharing.Function, in program: LoadedProgram, from provider: LoadedProgram
+    ) -> [JSONValue] {
+        function.records(in: program.info, from: provider.info).map { record in
+            .object([
+                "name": .string(function.name), "prototype": .string("\(function.export.prototype)"),
+                "provider": .object(["id": .integer(provider.info.id), "name": .string(provider.name)]),
+                "verify": .string(record.verification.rawValue), "image": record.image?.json,
+            ])
+        }
     }
 
     /// What the kernel refused, and to those who asked for sharing, that there is none.
@@ -75,7 +113,14 @@ extension LoadCommand {
     /// What the kernel refused: each function or program once.
     private static func notes(about sharing: Sharing) -> [Diagnostic] {
         var told: Set<String> = []
-        return sharing.copies.compactMap { copy in
+        let chained = sharing.chained.compactMap { name, chained -> Diagnostic? in
+            guard case .refused(let words) = chained.reason else { return nil }
+            return Diagnostic(
+                .note, code: "verified-with-program",
+                "`\(name)` is verified with \(chained.programs.joined(separator: ", ")): the kernel refuses to share what was verified once",
+                notes: words + [Verification.chainCost], help: ["`--no-share` loads copies without trying"])
+        }
+        return chained + sharing.copies.compactMap { copy in
             let (message, lines): (String, [String])
             switch copy.reason {
             case .refused(let words):

@@ -65,7 +65,7 @@ struct TreeReport {
         lines.append("\(first)\(node.title)\(calls)")
         let bar = importers.isEmpty ? "    " : "│   "
         let orphans = node.copied.filter { $0.providerID == nil }.map(\.words)
-        lines += (node.placeLines + node.offerLines + orphans + node.environmentLines).map { rest + bar + $0 }
+        lines += (node.placeLines + node.offerLines + orphans + node.environmentLines + node.imageLines).map { rest + bar + $0 }
         for (index, importer) in importers.enumerated() {
             let isLast = index == importers.count - 1
             add(
@@ -81,8 +81,9 @@ struct DotReport {
     init(_ graph: ProgramGraph) {
         var lines = ["digraph bpflink {", "  rankdir=LR;", "  node [shape=box];"]
         for node in graph.nodes {
-            let words = [node.title] + node.pins + node.exports.map { "exports \($0.name)" }
-                + node.copies.map { "offers copies of \($0.name)" } + node.environmentLines
+            let words = [node.title] + node.pins
+                + node.exports.map { "\($0.isCallable ? "exports" : "offers the body of") \($0.name)" }
+                + node.copies.map { "offers copies of \($0.name)" } + node.environmentLines + node.imageLines
             lines.append("  \(node.info.id) [label=\(Self.quoted(words))];")
         }
         let ids = Set(graph.nodes.map(\.info.id))

@@ -15,11 +15,11 @@ public struct ProviderSlot: Hashable, Comparable, Sendable, CustomStringConverti
 }
 
 /// An import and what was decided for it, before anything is loaded. Where the kernel refuses it to some of the programs, there are
-/// two bindings of the import: one for their calls and one for the calls of the others.
+/// several bindings of the import: one for the calls of the others, and one for each way in which those programs come to it instead.
 public struct Binding: Sendable {
     public enum Target: Sendable {
-        /// Calls go to this export of the provider in the slot.
-        case export(ProviderExport, ProviderSlot)
+        /// Calls go to this function of the provider in the slot, which is verified as said.
+        case call(ProviderExport, ProviderSlot, Verification)
         /// Calls go to a copy of this function of the provider, which the object is given.
         case copy(ProviderExport, ProviderSnapshot)
         /// A weak import that nobody provides, or one that nothing uses of what is loaded: calls carry this immediate, which no
@@ -27,7 +27,7 @@ public struct Binding: Sendable {
         case unresolved(poison: Int32)
     }
 
-    /// Why calls have copies where others have the provider's export: the kernel refused the import to these programs.
+    /// Why calls are not bound as others are: the kernel refused the import to these programs.
     public struct Refusal: Hashable, Sendable {
         /// In the order of the object.
         public let programs: [String]
@@ -43,8 +43,13 @@ public struct Binding: Sendable {
     /// The import, with those of its sites that the binding is for.
     public let `import`: Import
     public let target: Target
-    /// Empty unless the target is a copy because of them.
+    /// Empty unless the target is what it is because of them.
     public let refusals: [Refusal]
+
+    /// When the function is verified that is called in the provider; nil if none is.
+    public var verification: Verification? {
+        if case .call(_, _, let verification) = target { verification } else { nil }
+    }
 
     public init(_ import: Import, to target: Target, refusals: [Refusal] = []) {
         self.import = `import`

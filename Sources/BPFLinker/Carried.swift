@@ -42,8 +42,8 @@ public struct Carried: Sendable {
         objects[root]?.object.exports.map { ProviderExport(prototype: $0.prototype, isCallable: false) } ?? []
     }
 
-    /// What a provider offers that carries this: what it exports, and to be copied, all else that a library has. Of an object with
-    /// programs each has its own part, which is all only if it exports nothing.
+    /// What a provider offers that carries this: what can be called in it, and to be copied, all else that a library has. Of an object
+    /// with programs each has its own part, which is all only if nothing can be called.
     public func offered(by exported: [ProviderExport]) -> [ProviderExport] {
         guard exported.isEmpty || objects[root]?.object.isLibrary == true else { return exported }
         let names = Set(exported.map(\.name))

@@ -47,7 +47,7 @@ public struct CopyPlan: Sendable {
             let function = source.carried.object.functions[copy.function]
             return Function(
                 name: function.name, object: source.carried.object.name, source: source.id, isImport: imported.contains(index),
-                isExport: function.role == .exported)
+                isExport: function.isOffered)
         }
     }
 
@@ -140,11 +140,11 @@ struct CopyPlanner {
         sourceOf[id] = sources.count
         sources.append((id, object, [:]))
         let functions = object.object.functions
-        let exported = Set(object.object.exports.map(\.name))
+        let exported = Set(object.object.exports.map(\.function.symbol))
         exports.append(
             functions.indices.reduce(into: [:]) { numbers, index in
                 let function = functions[index]
-                if function.role == .exported, exported.contains(function.name) { numbers[function.name] = index }
+                if exported.contains(function.symbol) { numbers[function.name] = index }
             })
         callees.append(Dictionary(grouping: object.object.calls, by: \.caller).mapValues { $0.map(\.callee) })
         return sources.count - 1

@@ -35,12 +35,12 @@ struct FixupPlanner {
         return fixups.sorted { ($0.section, $0.instruction) < ($1.section, $1.instruction) }
     }
 
-    /// The call to an export of another program, or one that no verifier takes.
+    /// The call to a function of another program, or one that no verifier takes.
     private func call(_ binding: Binding) -> Instruction? {
         switch binding.target {
-        case .export(_, let slot):
+        case .call(_, let slot, let verification):
             return Instruction(
-                opcode: Instruction.callOpcode, source: Instruction.pseudoProgramCall, offset: Int16(clamping: slot.value),
+                opcode: Instruction.callOpcode, source: verification.callSource, offset: Int16(clamping: slot.value),
                 immediate: Int32(bitPattern: binding.import.typeID.value))
         case .copy: return nil
         case .unresolved(let poison):
@@ -58,7 +58,8 @@ struct FixupPlanner {
     private func fixup(_ site: ImportSite, _ before: Instruction, _ after: Instruction, _ binding: Binding) -> Fixup {
         let target =
             switch binding.target {
-            case .export(_, let slot): "in slot \(slot), \(providers[slot.value])"
+            case .call(_, let slot, .once): "in slot \(slot), \(providers[slot.value])"
+            case .call(_, let slot, .chain): "in slot \(slot), verified with the caller, \(providers[slot.value])"
             case .copy(_, let provider): "a copy, of \(provider)"
             case .unresolved: binding.import.isWeak ? "weak and not provided" : "not used by what is loaded"
             }
@@ -72,15 +73,16 @@ extension SyntheticEntry {
     /// The entry program that a library needs, or the functions that programs of the object share; nil if there is neither.
     init?(for object: Object, sharing: Sharing, options: LinkOptions) {
         let carriesOnly = options.carriesOnly(object)
-        let refused = Set(options.refusedExports(of: object).map(\.name))
-        let functions = object.isLibrary ? object.exports.map(\.name) : sharing.functions.map(\.name)
+        let functions =
+            object.isLibrary
+            ? object.exports.filter { carriesOnly || options.verification(of: $0) != nil }.map(\.name) : sharing.functions.map(\.name)
         guard !functions.isEmpty else { return nil }
         let name = Self.name(for: object)
         let type = object.isLibrary ? options.entrySection : sharing.providerType
         // libbpf finds the records of .BTF.ext by the names of sections.
         let isTaken = object.sections.contains { $0.name == type }
         self.init(name: name, sectionName: isTaken ? "\(type)/\(name)" : type, type: type,
-            functions: carriesOnly ? [] : functions.filter { !refused.contains($0) }, digest: carriesOnly ? object.digest : nil)
+            functions: carriesOnly ? [] : functions, digest: carriesOnly ? object.digest : nil)
     }
 
     /// A name that tells where the program comes from: the object's file name up to the first dot, made an identifier and

@@ -107,8 +107,7 @@ private struct GraphLinker {
     }
 
     private func snapshot(_ number: Int, imports: [String: Carried] = [:]) -> ProviderSnapshot {
-        ProviderSnapshot(
-            planned: members[number].object, number: number, isCallable: !options.copiesOnly, imports: imports)
+        ProviderSnapshot(planned: members[number].object, number: number, options, imports: imports)
     }
 
     /// Names of programs choose among those of all objects.

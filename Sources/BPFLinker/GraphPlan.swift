@@ -24,14 +24,19 @@ extension ProviderSnapshot {
     ///
     /// - Parameters:
     ///   - number: the object's position among those that are linked together.
+    ///   - options: how the object is linked.
     ///   - imports: what it imports itself can be copied from, by function.
-    init(planned object: Object, number: Int, isCallable: Bool, imports: [String: Carried] = [:]) {
+    init(planned object: Object, number: Int, _ options: LinkOptions, imports: [String: Carried] = [:]) {
         let id = Self.plannedID(number)
         var objects = imports.values.reduce(into: [:]) { $0.merge($1.objects) { a, _ in a } }
         objects[id] = CarriedObject(object: object, maps: [:], imports: imports.mapValues(\.root))
         self.init(
             reference: object.name, id: id, name: object.name, tag: "", type: "",
-            exports: object.exports.map { ProviderExport(prototype: $0.prototype, isCallable: isCallable) },
+            exports: object.exports.map { export in
+                ProviderExport(
+                    prototype: export.prototype, isCallable: options.verification(of: export) == .once,
+                    hasBody: options.keepsBodies && options.verification(of: export) != nil)
+            },
             carried: try? Carried(root: id, objects: objects))
     }
 
@@ -48,7 +53,7 @@ extension LinkPlan {
     public var boundProviders: [String: ProviderSnapshot] {
         bindings.reduce(into: [:]) { providers, binding in
             switch binding.target {
-            case .export(_, let slot): providers[binding.import.name] = self.providers[slot.value]
+            case .call(_, let slot, _): providers[binding.import.name] = self.providers[slot.value]
             case .copy(_, let provider): providers[binding.import.name] = provider
             case .unresolved: break
             }

@@ -34,12 +34,29 @@ public struct LinkOptions: Sendable {
     public var except: [String] = []
     /// How imports are bound, and what becomes of a library.
     public var mode = LinkMode.auto
+    /// When imported functions are verified. nil leaves it to the import and its provider, and in ``LinkMode/auto`` to the kernel:
+    /// once where the provider exports the function, and with the importer where the author marked one of them, where it is offered
+    /// in this way only, and for programs to which the kernel refuses the import. Else it is as said, or not at all.
+    public var verification: Verification?
     /// Whether the kernel has calls by FD and name; ``LinkMode/auto`` goes by it.
     public var kernelHasCalls = true
+    /// Whether the kernel can keep functions, so that they are verified with their importers.
+    public var kernelHasBodies = false
     var refusals = Refusals()
 
     /// Whether nothing is to be called by FD and name.
     var copiesOnly: Bool { mode == .copy || mode == .auto && !kernelHasCalls }
+
+    /// Whether providers keep their functions.
+    var keepsBodies: Bool { kernelHasBodies && !copiesOnly }
+
+    /// When a function that an object offers is verified at the earliest; nil if it can be copied only.
+    func verification(of export: Export) -> Verification? {
+        if copiesOnly { return nil }
+        let isRefused = mode == .auto && refusals.exports[export.name] != nil
+        if export.function.role == .exported, !isRefused { return .once }
+        return kernelHasBodies && refusals.bodies[export.name] == nil ? .chain : nil
+    }
 
     /// The functions of a library that the kernel refused to export.
     func refusedExports(of object: Object) -> [Export] {
@@ -47,9 +64,9 @@ public struct LinkOptions: Sendable {
         return object.exports.filter { refusals.exports[$0.name] != nil }
     }
 
-    /// Whether an object is a library of which nothing is to be exported: the kernel gets its maps and its file.
+    /// Whether an object is a library of which nothing can be called: the kernel gets its maps and its file.
     func carriesOnly(_ object: Object) -> Bool {
-        object.isLibrary && (copiesOnly || refusedExports(of: object).count == object.exports.count)
+        object.isLibrary && object.exports.allSatisfy { verification(of: $0) == nil }
     }
 
     public init(entrySection: String = "socket") { self.entrySection = entrySection }

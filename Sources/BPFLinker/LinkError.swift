@@ -31,6 +31,8 @@ public enum LinkError: Error, Sendable {
     case nothingChosen(programs: [String])
     /// The provider's functions cannot be called by FD and name: it only carries its object, to be copied from.
     case notCallable(Import, provider: ProviderSnapshot)
+    /// The provider's function cannot be verified as it is asked for.
+    case notVerifiable(Import, Verification, provider: ProviderSnapshot)
     /// The provider's functions cannot be copied: it carries no object.
     case notCopyable(Import, provider: ProviderSnapshot)
     /// What the provider carries lacks a function that is to be copied.

@@ -6,7 +6,7 @@ public struct LinkPlan: Sendable {
     public let object: Object
     /// The entry programs that are loaded, in the order of the object.
     public let programs: [EntryProgram]
-    /// One per import of the object, in the object's order; two where some programs call a copy, and others do not.
+    /// One per import of the object, in the object's order; several where not all programs come to it in the same way.
     public let bindings: [Binding]
     /// The distinct providers that are called, by slot.
     public let providers: [ProviderSnapshot]
@@ -34,7 +34,7 @@ public struct LinkPlan: Sendable {
         self.options = options
         if options.shares && !options.copiesOnly && programs.count > 1 {
             var planner = SharingPlanner(
-                object, programs: programs, refusals: options.refusals, slot: ProviderSlot(providers.count))
+                object, programs: programs, options: options, slot: ProviderSlot(providers.count))
             sharing = planner.plan()
         } else {
             sharing = .none
@@ -61,8 +61,32 @@ public struct LinkPlan: Sendable {
     /// Whether the object is a library that is loaded only to be copied from: the kernel gets its maps and its file.
     public var carriesOnly: Bool { options.carriesOnly(object) }
 
-    /// The functions of a library that can be copied only, because the kernel refused to export them; ``refusals`` has its words.
+    /// The functions of a library that are no exports, because the kernel refused them; ``refusals`` has its words.
     public var refusedExports: [Export] { options.refusedExports(of: object) }
+
+    /// Whether what the plan loads as a provider keeps its functions.
+    public var keepsBodies: Bool { options.keepsBodies }
+
+    /// Whether any function is to be verified with those that import it, so that the kernel has to be able to do that.
+    public var needsBodies: Bool {
+        bindings.contains { $0.verification == .chain } || sharing.functions.contains { !$0.chained.isEmpty }
+            || object.isLibrary && object.exports.contains { options.verification(of: $0) == .chain }
+    }
+
+    /// When a function that the object offers is verified; nil if it can be copied only.
+    public func verification(of export: Export) -> Verification? {
+        if let shared = sharing.functions.first(where: { $0.export.function.symbol == export.function.symbol }) {
+            return shared.isBody ? .chain : .once
+        }
+        return options.verification(of: export)
+    }
+
+    /// The functions that are not to be verified by themselves, whether or not the object has them as global ones.
+    private var unexported: [Export] {
+        object.exports.filter { export in
+            export.function.role == .body || (object.isLibrary || isShared) && verification(of: export) != .once
+        }
+    }
 
     /// The providers that functions are copied from, in the order of the object's imports.
     public var copiedProviders: [ProviderSnapshot] {
@@ -83,10 +107,21 @@ public struct LinkPlan: Sendable {
     /// The programs of the object that are not loaded.
     public var leftOut: [EntryProgram] { object.entryPrograms.filter { !programs.contains($0) } }
 
-    /// Whether calls by FD and name are to become calls of a copy, should the kernel refuse them.
-    public func isReplaceable(_ binding: Binding) -> Bool {
-        guard options.mode == .auto, case .export(_, let slot) = binding.target else { return false }
-        return providers[slot.value].carried != nil
+    /// What becomes of calls by FD and name, should the kernel refuse them.
+    public enum Replacement: Sendable {
+        /// The function is verified with the program.
+        case chain
+        /// The program has a copy.
+        case copy
+    }
+
+    /// What becomes of the calls of an import, should the kernel refuse them; nil if it is refused for good.
+    public func replacement(of binding: Binding) -> Replacement? {
+        guard options.mode == .auto, options.verification == nil,
+            case .call(let export, let slot, let verification) = binding.target
+        else { return nil }
+        if verification == .once, export.hasBody { return .chain }
+        return providers[slot.value].carried == nil ? nil : .copy
     }
 
     /// The functions of the object that a program consists of, itself included, by name.
@@ -113,8 +148,7 @@ public struct LinkPlan: Sendable {
     public func calledImports(of program: String) -> [Binding] {
         let functions = functions(of: program)
         return bindings.filter { binding in
-            guard case .export = binding.target else { return false }
-            return binding.import.sites.contains { functions.contains($0.function) }
+            binding.verification != nil && binding.import.sites.contains { functions.contains($0.function) }
         }
     }
 
@@ -150,9 +184,11 @@ public struct LinkPlan: Sendable {
     /// - Returns: the bytes of an ELF object; the object's own bytes if nothing was to be changed.
     /// - Throws: if the object's tables have no room for what has to be added.
     public func rewrittenObject(maps: [UInt32: Int32] = [:]) throws(ObjectError) -> [UInt8] {
-        let called = Set(bindings.compactMap { if case .export = $0.target { $0.import.symbol } else { nil } })
+        let called = Set(bindings.filter { $0.verification != nil }.map(\.import.symbol))
+        let unexported = carriesOnly ? refusedExports : unexported
         return try ELFRewriter.rewrite(
             object, fixups: fixups, undeclared: object.imports.filter { !called.contains($0.symbol) }, externs: sharing.functions.map(\.extern),
-            hidden: refusedExports.map(\.function.symbol), copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
+            unexported: unexported.map(\.function.symbol),
+            tagged: unexported.filter { $0.function.role != .body && verification(of: $0) == .chain }.map(\.typeID), copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
     }
 }

@@ -33,8 +33,8 @@ public struct ProviderSnapshot: Sendable {
         self.carried = carried
     }
 
-    /// Whether the kernel has any of the functions as an export.
-    public var isCallable: Bool { exports.contains(where: \.isCallable) }
+    /// Whether any of the functions can be called by FD and name.
+    public var isCallable: Bool { exports.contains { !$0.isCopyOnly } }
 
     /// The export of a name, if there is one.
     public func export(named name: String) -> ProviderExport? { exports.first { $0.name == name } }
@@ -49,13 +49,22 @@ extension ProviderSnapshot: CustomStringConvertible {
 public struct ProviderExport: Sendable {
     /// The function as the provider's own BTF describes it.
     public let prototype: Prototype
-    /// Whether the kernel has it as an export, so that it can be called; else it can be copied.
+    /// Whether the kernel has it as an export, with a contract: it was verified once, for all.
     public let isCallable: Bool
+    /// Whether the kernel keeps it, so that it can be verified with an importer.
+    public let hasBody: Bool
 
-    public init(prototype: Prototype, isCallable: Bool = true) {
+    public init(prototype: Prototype, isCallable: Bool = true, hasBody: Bool = false) {
         self.prototype = prototype
         self.isCallable = isCallable
+        self.hasBody = hasBody
     }
+
+    /// When it is verified if nobody asks for anything else; nil if it cannot be called in the provider, only be copied.
+    public var verification: Verification? { isCallable ? .once : hasBody ? .chain : nil }
+
+    /// Whether it cannot be called in the provider, only be copied.
+    public var isCopyOnly: Bool { verification == nil }
 
     public var name: String { prototype.name }
     /// The `BTF_KIND_FUNC` in the provider's BTF.

@@ -86,7 +86,7 @@ struct Resolver {
 
     // MARK: One import
 
-    /// - Returns: the binding, in two parts where only some calls are those of a copy; nothing if there is an error.
+    /// - Returns: the binding, in parts where not all calls are bound alike; nothing if there is an error.
     private mutating func resolve(_ wanted: Import, number: Int) -> [Binding] {
         let requests = requestsByName[wanted.name] ?? []
         let requested = Self.distinct(requests.map(\.provider))
@@ -127,39 +127,68 @@ struct Resolver {
             errors.append(.prototypeMismatch(wanted, provider: provider, export: export, difference: difference))
             return []
         }
-        let refusals = options.mode == .auto ? refusals(of: wanted) : []
-        switch options.mode {
-        case .kernel where !export.isCallable:
+        let ways = options.mode == .copy ? [] : ways(to: wanted, export)
+        if options.mode != .copy, let verification = options.verification, ways.isEmpty {
+            errors.append(.notVerifiable(wanted, verification, provider: provider))
+            return []
+        }
+        if options.mode == .kernel, ways.isEmpty {
             errors.append(.notCallable(wanted, provider: provider))
             return []
-        case .copy where provider.carried == nil, .auto where !refusals.isEmpty && provider.carried == nil:
+        }
+        let mayFallBack = options.mode == .auto && options.verification == nil
+        let refusals = mayFallBack ? refusals(of: wanted, ways) : [:]
+        if provider.carried == nil, ways.isEmpty || refusals[ways.count] != nil {
             errors.append(.notCopyable(wanted, provider: provider))
             return []
-        case .auto where export.isCallable && !refusals.isEmpty:
-            // A function is one piece of code for all programs that have it, so the calls in it are calls of a copy for all.
-            let functions = refusals.flatMap(\.programs).reduce(into: Set<String>()) { $0.formUnion(object.functions(of: $1)) }
-            let copied = wanted.used { functions.contains($0.function) }
-            let called = wanted.used { !functions.contains($0.function) }
-            return [Binding(copied, to: .copy(export, provider), refusals: refusals)]
-                + (called.sites.isEmpty ? [] : [Binding(called, to: .export(export, slot(of: provider)))])
-        case .kernel: return [Binding(wanted, to: .export(export, slot(of: provider)))]
-        case .auto where export.isCallable: return [Binding(wanted, to: .export(export, slot(of: provider)))]
-        case .copy, .auto: return [Binding(wanted, to: .copy(export, provider))]
         }
+        // A function is one piece of code for all programs that have it, so the calls in it are bound alike for all: as for the
+        // program that can do least.
+        var bindings: [Binding] = []
+        var rest = wanted
+        for (way, refusals) in refusals.sorted(by: { $0.key > $1.key }) {
+            let functions = refusals.flatMap(\.programs).reduce(into: Set<String>()) { $0.formUnion(object.functions(of: $1)) }
+            let part = rest.used { functions.contains($0.function) }
+            rest = rest.used { !functions.contains($0.function) }
+            if part.sites.isEmpty { continue }
+            bindings.append(Binding(part, to: target(ways, way, export, provider), refusals: refusals))
+        }
+        if bindings.isEmpty || !rest.sites.isEmpty { bindings.append(Binding(rest, to: target(ways, 0, export, provider))) }
+        return bindings
     }
 
-    /// The programs to which the kernel refused an import, those with the same words together.
-    private func refusals(of wanted: Import) -> [Binding.Refusal] {
-        let programs = object.isLibrary ? Array(options.refusals.imports.keys) : object.entryPrograms.map(\.name)
-        var refusals: [Binding.Refusal] = []
+    /// How a function can be called by FD and name, what is preferred first.
+    private func ways(to wanted: Import, _ export: ProviderExport) -> [Verification] {
+        let possible: [Verification] = (export.isCallable ? [.once] : []) + (export.hasBody ? [.chain] : [])
+        if let verification = options.verification { return possible.filter { $0 == verification } }
+        return wanted.isMarked && export.hasBody ? [.chain] : possible
+    }
+
+    /// - Parameter way: a position in the ways; behind the last one there is a copy.
+    private mutating func target(
+        _ ways: [Verification], _ way: Int, _ export: ProviderExport, _ provider: ProviderSnapshot
+    ) -> Binding.Target {
+        way < ways.count ? .call(export, slot(of: provider), ways[way]) : .copy(export, provider)
+    }
+
+    /// The programs to which the kernel refused an import, those with the same words together, by the way that is left to them.
+    private func refusals(of wanted: Import, _ ways: [Verification]) -> [Int: [Binding.Refusal]] {
+        let known = options.refusals
+        let programs =
+            object.isLibrary
+            ? Set(known.imports.keys).union(known.bodyImports.keys).sorted() : object.entryPrograms.map(\.name)
+        var refusals: [Int: [Binding.Refusal]] = [:]
         for program in programs {
-            guard let words = options.refusals.imports[program]?[wanted.name],
+            let words = ways.map { ($0 == .once ? known.imports : known.bodyImports)[program]?[wanted.name] }
+            let way = words.firstIndex { $0 == nil } ?? words.count
+            guard way > 0, let last = words[way - 1],
                 wanted.sites.contains(where: { object.functions(of: program).contains($0.function) })
             else { continue }
-            if let index = refusals.firstIndex(where: { $0.words == words }) {
-                refusals[index] = Binding.Refusal(programs: refusals[index].programs + [program], words: words)
+            let index = refusals[way]?.firstIndex { $0.words == last }
+            if let index, let alike = refusals[way]?[index] {
+                refusals[way]?[index] = Binding.Refusal(programs: alike.programs + [program], words: last)
             } else {
-                refusals.append(Binding.Refusal(programs: [program], words: words))
+                refusals[way, default: []].append(Binding.Refusal(programs: [program], words: last))
             }
         }
         return refusals

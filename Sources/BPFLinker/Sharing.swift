@@ -13,8 +13,19 @@ public struct Sharing: Sendable {
         public let extern: ExternFunction
         /// The programs that import it, in the order of the object.
         public let programs: [String]
+        /// Whether the provider only keeps it, to be verified with each program that imports it; else it is an export.
+        public let isBody: Bool
+        /// The programs that it is verified with, and why.
+        public let chained: [Chained]
 
         public var name: String { export.name }
+    }
+
+    /// Programs with which a function is verified that they import.
+    public struct Chained: Sendable {
+        /// In the order of the object.
+        public let programs: [String]
+        public let reason: Reason
     }
 
     /// A function that programs have copies of, as libbpf alone would load it.
@@ -25,8 +36,14 @@ public struct Sharing: Sendable {
         public let reason: Reason
     }
 
-    /// Why a function is not shared.
+    /// Why a function is not shared, or is verified with each program.
     public enum Reason: Hashable, Sendable {
+        /// The author marked it, to be verified with its callers (``BPFObject/Function/Role/body``).
+        case isMarked
+        /// It is asked for (``LinkOptions/verification``).
+        case isAsked
+        /// A function calls it that is also part of a program to which the kernel refused the import: all calls in it are alike.
+        case calledWith(String)
         /// It is `static`.
         case isStatic
         /// It is `__hidden`.

@@ -11,6 +11,10 @@ struct SharingPlanner {
     /// The programs that are loaded, as indices of the object's functions.
     private let programs: [Int]
     private let refusals: Refusals
+    /// Whether the provider keeps its functions, so that they can be verified with programs.
+    private let keepsBodies: Bool
+    /// Whether all functions are to be verified with programs.
+    private let chainsAll: Bool
     /// The slot of the provider that the shared functions will be in.
     private let slot: ProviderSlot
     private let callees: [Int: [CallEdge]]
@@ -27,12 +31,19 @@ struct SharingPlanner {
     private let refused: [Int: [Int: [String]]]
     /// By function, the functions whose calls of it are no imports because such programs have them.
     private let keptCallers: [Int: Set<Int>]
+    /// By function, the programs that can import it only if it is verified with them, with the kernel's words.
+    private let chained: [Int: [Int: [String]]]
+    /// By function, the functions whose calls of it are verified so because such programs have them.
+    private let chainedCallers: [Int: Set<Int>]
     /// Functions that are not valid in the provider, with the kernel's words.
     private var invalid: [Int: [String]] = [:]
 
-    init(_ object: Object, programs: [EntryProgram], refusals: Refusals, slot: ProviderSlot) {
+    init(_ object: Object, programs: [EntryProgram], options: LinkOptions, slot: ProviderSlot) {
+        let refusals = options.refusals
         self.object = object
         self.refusals = refusals
+        keepsBodies = options.keepsBodies && options.verification != .once
+        chainsAll = keepsBodies && options.verification == .chain
         self.slot = slot
         let chosen = Set(programs.map(\.function))
         self.programs = object.functions.indices.filter { chosen.contains(object.functions[$0]) }
@@ -52,21 +63,29 @@ struct SharingPlanner {
         self.reach = reach
         self.closed = closed
         var refused: [Int: [Int: [String]]] = [:]
+        var chained: [Int: [Int: [String]]] = [:]
         for program in self.programs {
             for (index, function) in object.functions.enumerated() {
-                refused[index, default: [:]][program] = refusals.imports[object.functions[program].name]?[function.name]
+                let name = object.functions[program].name
+                let words = refusals.imports[name]?[function.name]
+                let bodyWords = refusals.bodyImports[name]?[function.name]
+                if keepsBodies { chained[index, default: [:]][program] = words }
+                refused[index, default: [:]][program] = keepsBodies ? bodyWords : words
             }
         }
-        self.refused = refused.filter { !$0.value.isEmpty }
-        keptCallers = self.refused.mapValues { programs in
+        func callers(_ programs: [Int: [String]]) -> Set<Int> {
             programs.keys.reduce(into: []) { $0.formUnion(reach[$1] ?? []) }
         }
+        self.refused = refused.filter { !$0.value.isEmpty }
+        keptCallers = self.refused.mapValues(callers)
+        self.chained = chained.filter { !$0.value.isEmpty }
+        chainedCallers = self.chained.mapValues(callers)
     }
 
     mutating func plan() -> Sharing {
         let sharing = planOnce()
         let refused = refusals.providers[sharing.providerType] ?? [:]
-        let dropped = sharing.functions.filter { refused[$0.name] != nil }
+        let dropped = sharing.functions.filter { refused[$0.name] != nil && !$0.isBody }
         if dropped.isEmpty { return sharing }
         for function in dropped {
             if let index = object.functions.firstIndex(of: function.export.function) { invalid[index] = refused[function.name] }
@@ -113,18 +132,26 @@ struct SharingPlanner {
         }
     }
 
-    /// Why a function can be no export, whoever calls it.
+    /// Why a function can be no export, but can be verified with each program that imports it.
+    private func obstacleToExport(_ index: Int) -> Sharing.Reason? {
+        let function = object.functions[index]
+        if function.role == .body { return .isMarked }
+        if let words = refusals.functions[function.name] ?? invalid[index] { return .refused(words) }
+        return exports[index]?.prototype.obstacle.map { .obstacle($0, in: function.name) }
+    }
+
+    /// Why a function cannot be shared, whoever calls it.
     private func obstacle(to index: Int) -> Sharing.Reason? {
         let function = object.functions[index]
         switch function.role {
         case .entry, .static: return .isStatic
         case .hidden: return .isHidden
-        case .exported: break
+        case .exported, .body: break
         }
         if object.storesPrograms { return .programsInData }
-        if let words = refusals.functions[function.name] ?? invalid[index] { return .refused(words) }
-        guard let export = exports[index], hasRecords else { return .noPrototype }
-        if let obstacle = export.prototype.obstacle { return .obstacle(obstacle, in: function.name) }
+        if let words = refusals.bodies[function.name] { return .refused(words) }
+        if exports[index] == nil || !hasRecords { return .noPrototype }
+        if let obstacle = obstacleToExport(index) { return keepsBodies ? nil : obstacle }
         if obstacles.isEmpty { return nil }
         for callee in Self.reachable(from: index, callees).sorted() {
             if let obstacle = obstacles[callee] { return .obstacle(obstacle, in: object.functions[callee].name) }
@@ -161,6 +188,11 @@ struct SharingPlanner {
             && keptCallers[edge.callee]?.contains(edge.caller) != true
     }
 
+    /// When the kernel verifies the function that an import calls.
+    private func verification(of edge: CallEdge) -> Verification {
+        chainsAll || obstacleToExport(edge.callee) != nil || chainedCallers[edge.callee]?.contains(edge.caller) == true ? .chain : .once
+    }
+
     /// The functions that each program consists of once its calls are imports.
     private func images(_ shared: Set<Int>, _ kept: Set<Int>) -> [Int: Set<Int>] {
         var images: [Int: Set<Int>] = [:]
@@ -180,17 +212,40 @@ struct SharingPlanner {
 
     private func functions(_ shared: Set<Int>, _ calls: [CallEdge], _ images: [Int: Set<Int>]) -> [Sharing.Function] {
         var functions: [Sharing.Function] = []
-        let callers = Dictionary(grouping: calls, by: \.callee).mapValues { Set($0.map(\.caller)) }
+        let calls = Dictionary(grouping: calls, by: \.callee)
         for index in shared.sorted() {
-            guard let export = exports[index], let callers = callers[index] else { continue }
-            let importers = programs.filter { !(images[$0] ?? []).isDisjoint(with: callers) }
+            guard let export = exports[index], let calls = calls[index] else { continue }
+            func importers(_ calls: [CallEdge]) -> [Int] {
+                let callers = Set(calls.map(\.caller))
+                return programs.filter { !(images[$0] ?? []).isDisjoint(with: callers) }
+            }
+            let obstacle = obstacleToExport(index)
+            let chained = importers(calls.filter { verification(of: $0) == .chain })
             let id = TypeID(UInt32(clamping: (object.btf?.types.count ?? 0) + functions.count))
             functions.append(
                 Sharing.Function(
                     export: export, extern: ExternFunction(name: export.name, definition: export.typeID, typeID: id),
-                    programs: names(importers)))
+                    programs: names(importers(calls)), isBody: obstacle != nil,
+                    chained: Self.grouped(chained, by: { obstacle ?? reason(toChain: index, $0, images) }, names)))
         }
         return functions
+    }
+
+    /// Why a function that is an export is verified with a program.
+    private func reason(toChain index: Int, _ program: Int, _ images: [Int: Set<Int>]) -> Sharing.Reason {
+        if chainsAll { return .isAsked }
+        if let words = chained[index]?[program] { return .refused(words) }
+        let callers = images[program]?.intersection(chainedCallers[index] ?? []) ?? []
+        let caller = object.calls.first { $0.callee == index && callers.contains($0.caller) }?.caller ?? program
+        return .calledWith(object.functions[caller].name)
+    }
+
+    /// Programs with one reason together, in the order of the object.
+    private static func grouped(
+        _ programs: [Int], by reason: (Int) -> Sharing.Reason, _ names: ([Int]) -> [String]
+    ) -> [Sharing.Chained] {
+        Dictionary(grouping: programs, by: reason).sorted { $0.value[0] < $1.value[0] }
+            .map { Sharing.Chained(programs: names($0.value), reason: $0.key) }
     }
 
     private func copies(_ images: [Int: Set<Int>]) -> [Sharing.Copy] {
@@ -229,12 +284,13 @@ struct SharingPlanner {
             guard let function = functions[call.callee],
                 let before = object.instruction(call.instruction, of: caller.section)
             else { return nil }
+            let verification = verification(of: call)
             return Fixup(
                 section: caller.section, sectionName: caller.sectionName, instruction: call.instruction, before: before,
                 after: Instruction(
-                    opcode: Instruction.callOpcode, source: Instruction.pseudoProgramCall,
+                    opcode: Instruction.callOpcode, source: verification.callSource,
                     offset: Int16(clamping: slot.value), immediate: Int32(bitPattern: function.extern.typeID.value)),
-                because: "call of `\(function.name)`: in slot \(slot), shared")
+                because: "call of `\(function.name)`: in slot \(slot), \(verification == .chain ? "verified with the caller, " : "")shared")
         }
     }
 

@@ -28,6 +28,11 @@ public struct BTF: Sendable {
     /// The tags of a declaration, in no particular order.
     func declarationTags(of id: TypeID) -> [DeclarationTag] { tags[id] ?? [] }
 
+    /// Whether a declaration has a tag as a whole.
+    public func hasTag(_ value: String, on id: TypeID) -> Bool {
+        declarationTags(of: id).contains { $0.component == -1 && $0.value == value }
+    }
+
     /// The type with a number, or nil if there is none.
     public subscript(id: TypeID) -> BTFType? {
         id.value < UInt32(clamping: types.count) ? types[Int(id.value)] : nil

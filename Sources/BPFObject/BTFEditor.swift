@@ -58,6 +58,13 @@ struct BTFEditor {
             sizeOrType: prototype.value)
     }
 
+    /// Adds a tag of a declaration as a whole.
+    mutating func addTag(_ value: String, on declaration: TypeID) {
+        _ = add(name: addString(value), kind: BTFKind.declTag, sizeOrType: declaration.value)
+        // No parameter: component -1.
+        types.append32(UInt32(bitPattern: -1))
+    }
+
     /// Adds declarations of functions that the object defines.
     ///
     /// - Throws: if a definition has no prototype, or a declaration would not get the id that is planned for it.

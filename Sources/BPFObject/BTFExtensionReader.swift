@@ -59,10 +59,11 @@ struct BTFExtension {
         _ offset: UInt32, of strings: ByteReader, _ known: inout [UInt32: String]
     ) throws(ObjectError) -> String {
         if let file = known[offset] { return file }
-        let path = try strings.string(Int(offset))
-        let file = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
-        known[offset] = file
-        return file
+        var path = Substring(try strings.string(Int(offset)))
+        // Of a header that is included by its name alone, the directory is that of the file, which may be `.` as well.
+        while path.hasPrefix("./") { path = path.dropFirst(2) }
+        known[offset] = String(path)
+        return String(path)
     }
 
     /// The line that an instruction belongs to: the last one that begins at or before it, within its function.

@@ -46,7 +46,10 @@ struct BTFTransfer {
         }
         let wanted = Set(order)
         for (index, type) in btf.types.enumerated() {
-            if case .declTag(let target, _) = type.content, wanted.contains(target) { enter(TypeID(UInt32(index))) }
+            guard case .declTag(let target, _) = type.content, wanted.contains(target) else { continue }
+            // Who has a copy of a function does not offer it.
+            if type.name == Function.chainTag, statics.contains(target) { continue }
+            enter(TypeID(UInt32(index)))
         }
 
         for id in order {

@@ -39,7 +39,7 @@ struct CodeReader {
             starts[Place(section: function.section, instruction: function.instructions.lowerBound)] = index
             switch function.role {
             case .entry: entryPrograms.append(EntryProgram(function: function))
-            case .exported:
+            case .exported, .body:
                 guard let btf = info.btf, let typeID = function.typeID, let prototype = Prototype(of: typeID, in: btf)
                 else { continue }
                 exports.append(Export(function: function, prototype: prototype, typeID: typeID))
@@ -91,11 +91,11 @@ struct CodeReader {
             }
             let first = InstructionIndex(Int(symbol.value / unit))
             let typeID = info.lines.functions[section.name]?[first.byteOffset] ?? names[symbol.name]
+            let type = typeID.flatMap { isFunction($0) ? $0 : nil }
             functions.append(
                 Function(
-                    name: symbol.name, role: role(of: symbol, in: section), symbol: symbol.index, section: section.index,
-                    sectionName: section.name, instructions: first..<(first + Int(symbol.size / unit)),
-                    typeID: typeID.flatMap { isFunction($0) ? $0 : nil }))
+                    name: symbol.name, role: role(of: symbol, type, in: section), symbol: symbol.index, section: section.index,
+                    sectionName: section.name, instructions: first..<(first + Int(symbol.size / unit)), typeID: type))
         }
         functions.sort { ($0.section, $0.instructions.lowerBound) < ($1.section, $1.instructions.lowerBound) }
         for (a, b) in zip(functions, functions.dropFirst())
@@ -112,7 +112,8 @@ struct CodeReader {
     }
 
     /// Subprograms lie in `.text`; every other section of code holds programs, one per global function (libbpf's rule).
-    private func role(of symbol: Symbol, in section: Section) -> Function.Role {
+    private func role(of symbol: Symbol, _ type: TypeID?, in section: Section) -> Function.Role {
+        if section.name == ".text", let type, info.btf?.hasTag(Function.chainTag, on: type) == true { return .body }
         if symbol.binding == .local { return .static }
         if section.name != ".text" { return .entry }
         return symbol.visibility == .default || symbol.visibility == .protected ? .exported : .hidden

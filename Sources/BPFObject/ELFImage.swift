@@ -71,8 +71,10 @@ struct ELFImage {
         file.put16(ELFConstant.absoluteSection, at: try position(of: symbol) + 6)
     }
 
-    /// Keeps a global function to the object, as `__hidden` does: libbpf tells the kernel that it is static.
+    /// Keeps a global function to the object, as `__hidden` does: libbpf tells the kernel that it is static. A `static` one is left
+    /// as it is.
     mutating func makeHidden(_ symbol: SymbolIndex) throws(ObjectError) {
+        if object.symbols[symbol.value].binding == .local { return }
         file.put([Symbol.Visibility.hidden.rawValue], at: try position(of: symbol) + 5)
     }
 
@@ -244,14 +246,20 @@ struct ELFImage {
 
         var code = ByteWriter([])
         var relocations = ByteWriter([])
-        let functions = Dictionary(object.functions.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        // Of several functions of a name, which can only be `static`, the one that is offered is meant.
+        let functions = Dictionary(
+            object.functions.map { ($0.name, $0) }, uniquingKeysWith: { $0.role == .static ? $1 : $0 })
         for name in entry.functions {
             guard let function = functions[name] else {
                 throw ObjectError(.malformed, "the entry program refers to `\(name)`, which the object does not define")
             }
+            // libbpf finds a `static` function by its place in the section, not by a symbol of its own.
+            let isLocal = object.symbols[function.symbol.value].binding == .local
+            let symbol = isLocal ? try sectionSymbol(of: function.section.value) : function.symbol
+            let place = isLocal ? Int32(clamping: function.instructions.lowerBound.byteOffset) : 0
             relocations.append64(UInt64(code.count))
-            relocations.append64(UInt64(function.symbol.value) << 32 | UInt64(Relocation.Kind.wideImmediate.rawValue))
-            code.append64(Instruction(opcode: Instruction.wideLoadOpcode, destination: 1).word)
+            relocations.append64(UInt64(symbol.value) << 32 | UInt64(Relocation.Kind.wideImmediate.rawValue))
+            code.append64(Instruction(opcode: Instruction.wideLoadOpcode, destination: 1, immediate: place).word)
             code.append64(Instruction(opcode: 0).word)
         }
         if let digest = entry.digest {

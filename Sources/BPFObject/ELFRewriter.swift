@@ -14,23 +14,27 @@ public enum ELFRewriter {
     ///   - undeclared: the imports that nothing calls by FD and name, because they are copied or nobody provides them: their type
     ///     information is made acceptable to any kernel.
     ///   - externs: functions of the object that programs of it import; their ids follow the last type of the object.
-    ///   - hidden: global functions that are not to be exported.
+    ///   - unexported: functions that are not to be exported: to the kernel they are `static`.
+    ///   - tagged: of these, the types of those that get the tag ``Function/chainTag``.
     ///   - copies: functions of other objects that the object is given.
     ///   - entry: the entry program to add, for a library or for shared functions.
     /// - Returns: the bytes of the new object; the object's own bytes if there is nothing to do.
     /// - Throws: if a fixup does not find what it expects, or the tables have no room for what is added.
     public static func rewrite(
         _ object: Object, fixups: [Fixup], undeclared: [Import], externs: [ExternFunction] = [],
-        hidden: [SymbolIndex] = [], copies: CodeCopies = .none, entry: SyntheticEntry?
+        unexported: [SymbolIndex] = [], tagged: [TypeID] = [], copies: CodeCopies = .none, entry: SyntheticEntry?
     ) throws(ObjectError) -> [UInt8] {
         var image = ELFImage(object)
         try image.apply(fixups)
         let gone = object.imports.filter { copies.imports[$0.symbol] == nil }
         image.dropRelocations(of: fixups, against: Set(gone.map(\.symbol)))
         for wanted in gone { try image.makeAbsolute(wanted.symbol) }
-        for symbol in hidden { try image.makeHidden(symbol) }
+        for symbol in unexported { try image.makeHidden(symbol) }
         if !undeclared.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
         if !externs.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.add(externs) } }
+        if !tagged.isEmpty {
+            try image.rewriteBTF { (btf) in for function in tagged { btf.addTag(Function.chainTag, on: function) } }
+        }
         if !copies.functions.isEmpty { try image.add(copies) }
         if let entry { try image.add(entry) }
         return image.bytes

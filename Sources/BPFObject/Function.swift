@@ -8,6 +8,9 @@ public struct Function: Hashable, Sendable {
         case entry
         /// A subprogram that others may import: global, default visibility.
         case exported
+        /// A subprogram that others may import, verified together with each of them: the author marked it (``chainTag``). It may be
+        /// global or `static`.
+        case body
         /// A subprogram kept to this object: global but hidden.
         case hidden
         /// A subprogram kept to this file: `static`.
@@ -23,6 +26,13 @@ public struct Function: Hashable, Sendable {
     public let instructions: Range<InstructionIndex>
     /// The function's `BTF_KIND_FUNC`, if the object has BTF for it.
     public let typeID: TypeID?
+
+    /// The declaration tag by which an author says that a function is verified together with those who call it: `__bpf_chain` of
+    /// `Include/bpflink.h`. It can be on a definition or on an `extern` declaration.
+    public static let chainTag = "bpflink:chain"
+
+    /// Whether other programs may import it, in whatever way.
+    public var isOffered: Bool { role == .exported || role == .body }
 
     /// How many slots the function has.
     var slotCount: Int { instructions.upperBound.value - instructions.lowerBound.value }

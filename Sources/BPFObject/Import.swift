@@ -7,6 +7,8 @@ public struct Import: Sendable {
     public let name: String
     /// Declared `__weak`: it may stay unresolved.
     public let isWeak: Bool
+    /// Declared `__bpf_chain`: it is to be verified together with the object's programs, where its provider keeps it for that.
+    public var isMarked: Bool { prototype.btf.hasTag(Function.chainTag, on: typeID) }
     /// What the object was compiled against.
     public let prototype: Prototype
     /// The `BTF_KIND_FUNC` with linkage extern in the object's BTF.

@@ -33,6 +33,8 @@ public struct Instruction: Hashable, Sendable {
     /// `src_reg` of a call to an export of another program (`BPF_PSEUDO_PROG_CALL`): `offset` is the `fd_array` slot of
     /// the provider and `immediate` the BTF id of the extern function in the caller's own BTF.
     public static let pseudoProgramCall: UInt8 = 3
+    /// The same of a call to a function that the provider keeps (`BPF_PSEUDO_PROG_BODY`), which is verified with the caller.
+    public static let pseudoProgramBody: UInt8 = 4
     /// `src_reg` of a load of a subprogram's address (`BPF_PSEUDO_FUNC`).
     public static let pseudoFunction: UInt8 = 4
 

@@ -9,8 +9,17 @@
 /* bpf_insn.src_reg of a BPF_CALL: imm is the BTF id of an extern FUNC of the caller, off the fd_array slot of the provider. */
 #define BPFLINK_PSEUDO_PROG_CALL 3
 
+/* The same of a function that the provider keeps: it is verified as a part of the caller. */
+#define BPFLINK_PSEUDO_PROG_BODY 4
+
 /* prog_flags of BPF_PROG_LOAD: every global subprogram is verified as a root of its own and published. */
 #define BPFLINK_F_EXPORT_SUBPROGS (1U << 8)
+
+/* prog_flags of BPF_PROG_LOAD: every subprogram is kept as it was loaded, to be verified as a part of importers. */
+#define BPFLINK_F_KEEP_SUBPROGS (1U << 9)
+
+/* prog_flags of BPF_PROG_LOAD: subprograms share native code with the same ones of other programs. */
+#define BPFLINK_F_SHARE_SUBPROGS (1U << 10)
 
 /* BPF_PROG_LOAD's part of union bpf_attr up to fd_array_cnt (include/uapi/linux/bpf.h of Linux 7.3). */
 struct bpflink_prog_load_attr {
@@ -57,7 +66,14 @@ struct bpflink_prog_import {
 	__u32 prog_id; /* the provider */
 	__u32 type_id; /* BTF id of the FUNC in the provider's BTF */
 	__u32 environment; /* 1 + index into the provider's environments, 0 for the one it was loaded in */
+	__u32 flags; /* BPFLINK_IMPORT_*; from here on 0 of a kernel that tells less */
+	__u64 addr; /* of the code that is called, 0 for who may not see it */
+	__u32 jited_len; /* bytes of it */
+	__u32 nr_users; /* programs that have this very code, this one included; 0 if it cannot be shared */
 };
+
+/* flags of an import: it was verified as a part of the importer */
+#define BPFLINK_IMPORT_BODY (1U << 0)
 
 /* flags of an environment: BPF_PROG_ENV_* */
 #define BPFLINK_ENVIRONMENT_SLEEPABLE (1U << 0)
@@ -137,4 +153,7 @@ struct bpflink_prog_info {
 	__u32 import_rec_size;
 	__u32 environment_rec_size;
 	__u32 exports_size;        /* bytes that the program takes because others may import from it */
+	__aligned_u64 bodies;      /* array of the BTF ids of the functions that are kept for importers */
+	__u32 nr_bodies;
+	__u32 reserved;
 };

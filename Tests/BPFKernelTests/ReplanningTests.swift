@@ -166,20 +166,89 @@ import Testing
         #expect(refused.tellingWhatElseAProviderCanDo(for: try importer()) == refused)
     }
 
+    @Test func aFunctionThatIsNoExportIsKeptWhereTheKernelCan() throws {
+        let refused = error("partly", log: ["Validating difference() func#2...", "no"])
+        let next = try #require(try library("partly", bodies: true).replanned(after: refused))
+        #expect(next.refusedExports.map(\.name) == ["difference"])
+        #expect(next.object.exports.map { next.verification(of: $0) } == [.once, .chain, .once, .once])
+        // For that no object needs to be carried.
+        #expect(try library("partly", bodies: true).replanned(after: refused, carriesObject: false) != nil)
+    }
+
+    @Test func aLibraryThatIsRefusedAsAWholeIsKeptThenCopied() throws {
+        let log = ["combined stack size is too large"]
+        let kept = try #require(try library("partly", bodies: true).replanned(after: error("partly", log: log)))
+        #expect(kept.object.exports.allSatisfy { kept.verification(of: $0) == .chain } && !kept.carriesOnly)
+        let copied = try #require(kept.replanned(after: error("partly", log: log)))
+        #expect(copied.carriesOnly)
+        // A type that exports nothing keeps nothing.
+        let type = ["cannot export subprograms: programs of this type neither export nor import functions"]
+        #expect(try library("partly", bodies: true).replanned(after: error("partly", log: type))?.carriesOnly == true)
+    }
+
+    @Test func anImportThatIsRefusedIsVerifiedWithTheProgramThenCopied() throws {
+        let log = ["cannot import plain() from prog 7 (choosy): it is not valid in programs of this kind"]
+        let chained = try #require(try importer(bodies: true).replanned(after: error("on_queue", log: log)))
+        #expect(chained.isFallback(from: try importer(bodies: true)))
+        let binding = try #require(chained.bindings.first { $0.import.name == "plain" && !$0.refusals.isEmpty })
+        #expect(binding.verification == .chain)
+        #expect(binding.refusals == [Binding.Refusal(programs: ["on_queue", "on_leaving"], words: log)])
+        let other = ["cannot import plain() from prog 7 (choosy): it calls a kfunc of a module, which is not known any more"]
+        let copied = try #require(chained.replanned(after: error("on_queue", log: other)))
+        #expect(copied.isFallback(from: chained) && copied.copies.copied.map(\.name) == ["plain"])
+        #expect(copied.bindings.first { $0.verification == nil }?.refusals.map(\.words) == [other])
+    }
+
+    @Test func whatIsUnsafeWithTheProgramIsUnsafeInACopy() throws {
+        let log = ["7: (79) r0 = *(u64 *)(r1 +0)", "R1 invalid mem access 'scalar'"]
+        let chained = try #require(try importer(bodies: true).replanned(after: error("on_leaving", log: log)))
+        #expect(chained.calledImports(of: "on_leaving").allSatisfy { $0.verification == .chain })
+        #expect(try #require(chained.replanned(after: error("on_leaving", log: log))).refusals == chained.refusals)
+        let first = error("on_leaving", log: log)
+        #expect(first.tellingThatTheRestIsRefused(first, for: chained) == first, "it is told once")
+        let other = error("on_leaving", log: ["R2 invalid mem access 'scalar'"])
+        #expect(
+            first.tellingThatTheRestIsRefused(other, for: chained).notes.last
+                == "verified with it `on_leaving` is refused as well: R2 invalid mem access 'scalar'")
+    }
+
+    @Test func programsOfOneObjectAreVerifiedWithWhatTheyMayNotImport() throws {
+        let log = ["cannot import checksum() from prog 7 (steps_refused): it is not valid in programs of this kind"]
+        let next = try #require(try plan("steps_refused", bodies: true).replanned(after: error("on_rename", log: log)))
+        let checksum = try #require(next.sharing.functions.first { $0.name == "checksum" })
+        #expect(checksum.programs.contains("on_rename"))
+        #expect(checksum.chained.map(\.programs) == [["on_rename"]] && checksum.chained.map(\.reason) == [.refused(log)])
+        // What nobody is named for is about some import that was verified once, or about the program.
+        let words = ["R1 invalid mem access 'scalar'"]
+        let all = try #require(next.replanned(after: error("on_rename", log: words)))
+        let imported = all.sharing.functions.filter { $0.programs.contains("on_rename") }
+        #expect(imported.count > 1 && imported.allSatisfy { $0.chained.contains { $0.programs == ["on_rename"] } })
+        #expect(all.replanned(after: error("on_rename", log: words))?.refusals.programs == ["on_rename": words])
+    }
+
+    @Test func aProviderThatIsRefusedAsAWholeKeepsWhatItWouldExport() throws {
+        let log = ["too many subprograms"]
+        let next = try #require(try plan("steps_refused", bodies: true).replanned(after: error("steps_refused", log: log)))
+        #expect(next.sharing.functions.count == 4 && next.sharing.functions.allSatisfy(\.isBody))
+        let last = try #require(next.replanned(after: error("steps_refused", log: log)))
+        #expect(!last.isShared)
+    }
+
     // MARK: -
 
-    private func library(_ fixture: String, mode: LinkMode = .auto) throws -> LinkPlan {
+    private func library(_ fixture: String, mode: LinkMode = .auto, bodies: Bool = false) throws -> LinkPlan {
         var options = LinkOptions()
         options.mode = mode
+        options.kernelHasBodies = bodies
         return try link(Object(bytes: Fixture.bytes(fixture), name: "\(fixture).bpf.o"), options: options)
     }
 
-    private func importer(carries: Bool = true) throws -> LinkPlan {
+    private func importer(carries: Bool = true, bodies: Bool = false) throws -> LinkPlan {
         let library = try Object(bytes: Fixture.bytes("choosy"), name: "choosy.bpf.o")
         let object = CarriedObject(object: library, maps: [:], imports: [:])
         let provider = ProviderSnapshot(
             reference: "7", id: 7, name: "choosy", tag: "0123456789abcdef", type: "sched_cls",
-            exports: library.exports.map { ProviderExport(prototype: $0.prototype) },
+            exports: library.exports.map { ProviderExport(prototype: $0.prototype, hasBody: bodies) },
             carried: carries ? try Carried(root: 6, objects: [6: object]) : nil)
         return try link(Object(bytes: Fixture.bytes("import_choosy"), name: "import_choosy.bpf.o"), libraries: [provider])
     }
@@ -194,8 +263,9 @@ import Testing
             log: VerifierLog(text: log.joined(separator: "\n")))
     }
 
-    private func plan(_ fixture: String) throws -> LinkPlan {
+    private func plan(_ fixture: String, bodies: Bool = false) throws -> LinkPlan {
         var options = LinkOptions()
+        options.kernelHasBodies = bodies
         options.shares = true
         let library = try Object(bytes: Fixture.bytes("subprog"), name: "subprog.bpf.o")
         let provider = ProviderSnapshot(

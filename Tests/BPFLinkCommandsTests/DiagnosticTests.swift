@@ -102,6 +102,33 @@ import Testing
                 """)
     }
 
+    @Test func whatCannotBeVerifiedAsAskedIsToldWithARemedy() throws {
+        let object = try Object(bytes: Fixture.bytes("chain"), name: "chain")
+        func provider(isCallable: Bool, hasBody: Bool) -> ProviderSnapshot {
+            ProviderSnapshot(
+                reference: "7", id: 17, name: "chain", tag: "0123456789abcdef", type: "socket_filter",
+                exports: object.exports.map { ProviderExport(prototype: $0.prototype, isCallable: isCallable, hasBody: hasBody) })
+        }
+        let places = "  referenced by `filter` (section socket, instruction N, import_marked.bpf.c:12)"
+        #expect(
+            try text("import_marked", libraries: [provider(isCallable: false, hasBody: true)], verification: .once) == """
+                error: import `doubled` in import_marked.bpf.o cannot be verified once: 7 (chain, id 17) does not export it
+                \(places)
+                note: the provider only keeps the function: the kernel verifies it with each program that imports it
+                help: `--verify chain` verifies it with each program, as bpflink does if nothing is said
+                """)
+        #expect(
+            try text("import_marked", libraries: [provider(isCallable: true, hasBody: false)], verification: .chain) == """
+                error: import `doubled` in import_marked.bpf.o cannot be verified with its programs: 7 (chain, id 17) does not keep it
+                \(places)
+                note: the provider exports the function: it was verified once, for all importers
+                help: without `--verify` bpflink takes the function as the provider offers it
+                """)
+        #expect(
+            try text("import_marked", libraries: [provider(isCallable: false, hasBody: false)], verification: .once)
+                .contains("\nnote: the function can be copied only\nhelp: without `--verify` "))
+    }
+
     @Test func jsonTellsTheFactsAsValues() throws {
         let diagnostics = try diagnostics("wrong_type", libraries: [snapshot("subprog")])
         let json = try #require(diagnostics.first).json.text()
@@ -120,13 +147,14 @@ import Testing
 
     private func diagnostics(
         _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
-        mode: LinkMode = .auto
+        mode: LinkMode = .auto, verification: Verification? = nil
     ) throws -> [Diagnostic] {
         let name = "\(fixture).bpf.o"
         let object = try Object(bytes: Fixture.bytes(fixture), name: name)
         do throws(LinkErrors) {
             var options = LinkOptions()
             options.mode = mode
+            options.verification = verification
             _ = try link(object, imports: imports, libraries: libraries, options: options)
             return []
         } catch {
@@ -136,9 +164,9 @@ import Testing
 
     private func text(
         _ fixture: String, imports: [ImportRequest] = [], libraries: [ProviderSnapshot] = [],
-        mode: LinkMode = .auto
+        mode: LinkMode = .auto, verification: Verification? = nil
     ) throws -> String {
-        try diagnostics(fixture, imports: imports, libraries: libraries, mode: mode).map { $0.text() }.joined(separator: "\n")
+        try diagnostics(fixture, imports: imports, libraries: libraries, mode: mode, verification: verification).map { $0.text() }.joined(separator: "\n")
             .replacing(/instruction \d+/, with: "instruction N")
     }
 }

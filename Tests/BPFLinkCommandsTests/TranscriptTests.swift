@@ -17,7 +17,7 @@ import Testing
 /// wrong usage only the first line counts, for the rest is the argument parser's.
 /// With `UPDATE_EXPECTED=1` in the environment the texts become what happens.
 @Suite struct TranscriptTests {
-    @Test(arguments: ["inspect", "load", "share", "usage"])
+    @Test(arguments: ["inspect", "load", "share", "chain", "usage"])
     func runsPrintWhatTheTextsSay(name: String) throws {
         let path = Fixture.root + "/Tests/BPFLinkCommandsTests/Cases/\(name).txt"
         let expected = try String(decoding: TestFile.read(path), as: UTF8.self)
@@ -99,7 +99,7 @@ struct Run {
         // Stacks are laid out by the compiler, too.
         line.replacing(/\d+ bytes of stack/, with: "N bytes of stack")
             .replacing(/("stack"|"instructions"):( ?)\d+/) { "\($0.output.1):\($0.output.2)N" }
-            .replacing(/(instruction"?[ :]+|fixup [^ ]*\+|ld_imm64 r|src=3 off=0 imm=)\d+/) { $0.output.1 + "N" }
+            .replacing(/(instruction"?[ :]+|fixup [^ ]*\+|ld_imm64 r|src=[34] off=0 imm=)\d+/) { $0.output.1 + "N" }
     }
 
     /// Where the package's programs are built: beside the tests.

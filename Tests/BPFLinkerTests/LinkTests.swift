@@ -10,7 +10,7 @@ import Testing
         let plan = try link(
             Object(fixture: "import_kprobe"), imports: [ImportRequest(name: "bpf_subprog", provider: library)])
         #expect(plan.providers.map(\.id) == [17])
-        guard case .export(let export, let slot) = plan.bindings[0].target else {
+        guard case .call(let export, let slot, .once) = plan.bindings[0].target else {
             Issue.record("not bound")
             return
         }

@@ -13,7 +13,7 @@ import Testing
         let copied = try #require(parts.first { if case .copy = $0.target { true } else { false } })
         #expect(copied.import.sites.map(\.function) == ["on_arrival"])
         #expect(copied.refusals == [Binding.Refusal(programs: ["on_arrival"], words: ["no"])])
-        let called = try #require(parts.first { if case .export = $0.target { true } else { false } })
+        let called = try #require(parts.first { $0.verification == .once })
         #expect(called.import.sites.map(\.function) == ["on_queue"] && called.refusals.isEmpty)
         #expect(plan.copies.copied.map(\.name) == ["redirect_if"])
         #expect(plan.fixups.filter { $0.because.contains("redirect_if") }.map(\.sectionName) == ["tc"])
@@ -46,7 +46,7 @@ import Testing
     @Test func aProviderWithoutItsObjectCannotBeCopiedFrom() throws {
         let provider = try ProviderSnapshot(fixture: "choosy")
         let plan = try link(Object(fixture: "import_choosy"), libraries: [provider])
-        #expect(plan.bindings.allSatisfy { !plan.isReplaceable($0) })
+        #expect(plan.bindings.allSatisfy { plan.replacement(of: $0) == nil })
         #expect {
             _ = try plan.refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
         } throws: { error in
@@ -57,7 +57,7 @@ import Testing
 
     @Test func onlyAutoCopiesWhatIsRefused() throws {
         let plan = try plan(mode: .kernel).refusing { $0.imports["on_arrival"] = ["redirect_if": ["no"]] }
-        #expect(plan.copies.copied.isEmpty && plan.bindings.allSatisfy { !plan.isReplaceable($0) })
+        #expect(plan.copies.copied.isEmpty && plan.bindings.allSatisfy { plan.replacement(of: $0) == nil })
     }
 
     @Test func aLibraryIsRefusedAsAWhole() throws {

@@ -17,6 +17,22 @@ import Testing
         #expect(roles["bpf_subprog"] == .exported)
     }
 
+    @Test func whatIsMarkedIsABodyWhateverItsLinkage() throws {
+        let object = try Object(fixture: "chain")
+        let roles = Dictionary(uniqueKeysWithValues: object.functions.map { ($0.name, $0.role) })
+        #expect(roles == ["bpf_subprog": .body, "count_at": .body, "added": .static, "doubled": .exported])
+        #expect(object.exports.map(\.name) == ["bpf_subprog", "count_at", "doubled"])
+        #expect(object.symbols[object.exports[0].function.symbol.value].binding == .global)
+        #expect(object.symbols[object.exports[1].function.symbol.value].binding == .local)
+        // An unused parameter of a static function would be dropped, and so would the function.
+        #expect("\(object.exports[1].prototype)" == "int count_at(long *place, int times)")
+    }
+
+    @Test func anImportCanBeMarked() throws {
+        #expect(try Object(fixture: "import_marked").imports.map(\.isMarked) == [true])
+        #expect(try Object(fixture: "import_chain").imports.map(\.isMarked) == [false, false, false])
+    }
+
     @Test func exportsShowTheirPrototypes() throws {
         let object = try Object(fixture: "subprog")
         #expect(

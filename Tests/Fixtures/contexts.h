@@ -2,6 +2,7 @@
 /* What contexts.bpf.c offers. */
 #pragma once
 #include <asm/ptrace.h>
+#include "sched_switch.h"
 #include "tags.h"
 
 enum seen {
@@ -14,18 +15,6 @@ enum seen {
 	SEEN_CALL,
 	SEEN_FILTER,
 	SEEN_COUNT,
-};
-
-/* The record of sched:sched_switch. */
-struct sched_switch_args {
-	unsigned long long common;
-	char prev_comm[16];
-	int prev_pid;
-	int prev_prio;
-	long prev_state;
-	char next_comm[16];
-	int next_pid;
-	int next_prio;
 };
 
 struct bpf_perf_event_data;

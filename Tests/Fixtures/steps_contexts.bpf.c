@@ -3,21 +3,12 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpflink.h>
+#include "sched_switch.h"
 
 #define __global __attribute__((noinline))
 
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
-};
-
-/* /sys/kernel/tracing/events/sched/sched_switch/format */
-struct sched_switch_args {
-	unsigned long long common;
-	char prev_comm[16];
-	int prev_pid, prev_prio;
-	long prev_state;
-	char next_comm[16];
-	int next_pid, next_prio;
 };
 
 enum kind { RENAME, SWITCH, FRAME, KINDS };

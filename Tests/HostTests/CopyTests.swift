@@ -79,6 +79,28 @@ import Testing
         #expect(try Command.run("bpflink load $FIXTURES/subprog.bpf.o -j --exec -- true").errors.contains("copied") == false)
     }
 
+    @Test func whatIsMarkedIsVerifiedWithTheProgramThatHasTheCopy() throws {
+        let run = try Command.run(
+            """
+            head -c 64 /dev/zero >/tmp/$$.packet; trap 'rm -rf \(pins) /tmp/$$.packet' EXIT
+            bpflink load $FIXTURES/chain.bpf.o --mode copy --pin \(pins)/lib >/dev/null
+            importer="bpflink load $FIXTURES/import_chain.bpf.o --mode copy --library pinned=\(pins)/lib"
+            $importer --only on_rename,on_switch,on_arrival --pin \(pins)/all
+            $importer --only filter --pin \(pins)/filter; bpftool prog run pinned \(pins)/filter data_in /tmp/$$.packet
+            $importer --only wrong
+            """)
+        #expect(run.status == 1)
+        #expect(run.output.contains("Return value: 21,"))
+        #expect(run.output.contains("loaded on_arrival: "))
+        #expect(run.errors.hasPrefix("error: the verifier refuses `wrong`: "))
+        #expect(run.errors.contains("invalid mem access 'scalar'"))
+    }
+
+    @Test func aGlobalFunctionThatIsMarkedIsNotVerifiedByItself() throws {
+        #expect(try Command.run("bpflink load $FIXTURES/steps_chain.bpf.o --no-share --exec -- true").status == 0)
+        #expect(try Command.run("bpftool prog loadall $FIXTURES/steps_chain.bpf.o \(pins)").status != 0)
+    }
+
     @Test func whatIsOnlyCarriedIsNotCalled() throws {
         let run = try withLibrary("bpflink load $FIXTURES/import_socket.bpf.o --mode kernel --import $L:bpf_subprog")
         #expect(run.status == 1)
