@@ -242,7 +242,7 @@ public struct ProgramInfo: Sendable, Equatable {
                     ? nil
                     : Image(
                         address: $0.addr == 0 ? nil : $0.addr, length: Int($0.jited_len),
-                        users: $0.nr_users == 0 ? nil : Int($0.nr_users)))
+                        users: $0.nr_programs == 0 ? nil : Int($0.nr_programs)))
         }
         self.bodies = Array(bodies.prefix(Int(info.nr_bodies)))
         self.environments = environments.records(info.nr_environments, as: bpflink_prog_environment.self).map {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import BPFKernel
+import BPFLinker
 import CBPFLinkUAPI
 import CLibbpf
 import Glibc
@@ -68,7 +69,7 @@ let bodyCases: [Case] =
                 try program.add("step", taking: [long, long], linkage: BTF_FUNC_STATIC, [.copy(1, 2), .call(-6), .set(0, 0), .exit])
                 try program.add(
                     "sum", linkage: BTF_FUNC_STATIC,
-                    [.store(10, -8, value: 0), .set(1, 3)] + bpf_insn.function(2, -8) + [
+                    [.store(10, -8, value: 0), .set(1, 3)] + bpf_insn.function(2, -7) + [
                         .copy(3, 10), .add(3, -8), .set(4, 0), .helper(BPF_FUNC_loop), .load(0, 10, -8), .exit,
                     ])
                 return try Provider(try program.load())
@@ -175,8 +176,8 @@ let bodyCases: [Case] =
             var library = try RawProgram.keeper()
             library.instructions = [.call(1), .exit]
             try library.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, 42), .exit])
-            let provider = try library.load().opened()
-            let importer = try Raw.importer(ofBody: "answer", from: try Provider(provider), kind: .xdp).load()
+            let provider = try Provider(try library.load())
+            let importer = try Raw.importer(ofBody: "answer", from: provider, kind: .xdp).load()
             try expectEqual(try importer.run(), 42, "result")
             let image = try require(try importer.opened().info.imports[0].image, "no image")
             try expectEqual(image.address, provider.info.jitedSymbols[1], "the image")

@@ -19,7 +19,8 @@ let sharedImageCases: [Case] = [
                 try expectEqual(try directCalls(in: try program.opened(), to: address), 1, "direct calls")
                 try expect(try program.run() > 0, "nothing counted")
             }
-            try expectEqual(try symbolAddresses("tally"), [address], "symbols")
+            // Symbols of programs that go meanwhile can hide others from who reads them one by one.
+            try poll("the function has one symbol") { try symbolAddresses("tally") == [address] }
         }
         try expectEqual(try element(ofMap: try mapID(map)), 8, "count")
     },
