@@ -68,7 +68,7 @@ let imageCases: [Case] = [
         try expectEqual(calls.map { $0.off }, [0, 1, 0], "off of the calls, which is the import's index")
         try expectEqual(calls.map { $0.imm }, [second, first, second], "imm of the calls, which is the extern function")
         try expectEqual(
-            opened.info.imports,
+            opened.info.imports.map { ProgramInfo.Import(programID: $0.programID, typeID: $0.typeID, environment: $0.environment) },
             Array(repeating: .init(programID: provider.info.id, typeID: provider.info.exports[0].typeID), count: 2),
             "imports")
         try expectEqual(try importer.run(), 42, "result")
