@@ -5,7 +5,16 @@ import Glibc
 import TestFixtures
 
 /// Full-chain imports as bpflink makes them: functions that are kept by their provider and verified with each importer.
-let chainCommandCases: [Case] = [
+let chainCommandCases: [Case] =
+    chainOnlyCases
+    // The cases of calls again: the same objects, the same events, the same results and contents of maps.
+    + (callCases + argumentCases + graphCases).filter { !ofKernelModeOnly.contains($0.name) }.map { original in
+        Case("chain.\(original.name)", cpus: original.cpus) {
+            try Mode.$verification.withValue(.chain) { try original.body() }
+        }
+    }
+
+private let chainOnlyCases: [Case] = [
     Case("chain.the_seed_without_null_checks", unblinded: true) {
         let library = try loadLibrary()
         defer { unlink(pin) }
@@ -24,7 +33,7 @@ let chainCommandCases: [Case] = [
                 let info = try loaded.program(name).info
                 try expectEqual(info.imports.map(\.verification), [.chain], "how the import of \(name) was verified")
                 let image = try require(info.imports[0].image, "\(name) runs no image")
-                try expectEqual(image.users, 2, "programs that have the image of \(name)")
+                try expectEqual(image.programs, 2, "programs that have the image of \(name)")
                 let program = try OpenProgram.open(.id(info.id))
                 try expectEqual(
                     try directCalls(in: program, to: try require(image.address, "address")), 1, "calls of the image in \(name)")
@@ -203,7 +212,7 @@ let chainCommandCases: [Case] = [
             try poll("contexts of kind \(kind) are seen") { try element(ofMap: seen, offset: 8 * kind) > 0 }
         }
         let images = try loaded.plan.programs.map { try loaded.program($0.name).info.imports.first?.image }
-        try expectEqual(images.map { $0?.users }, Array(repeating: 2, count: 6), "programs that have the images")
+        try expectEqual(images.map { $0?.programs }, Array(repeating: 2, count: 6), "programs that have the images")
         try expectEqual([images[0], images[2], images[4]], [images[1], images[3], images[5]], "images of two programs of one type")
         withExtendedLifetime(loaded) {}
     },
@@ -219,6 +228,15 @@ let chainCommandCases: [Case] = [
         request.linking.shares = false
         let alone = try refusal(request)
         try expect(alone.notes.contains("Caller passes invalid args into func#2 ('is_there')"), "libbpf alone: \(alone.notes)")
+    },
+    Case("chain.everything_that_code_refers_to") {
+        var request = LoadRequest([try Object(bytes: Fixture.bytes("rich"), name: "rich.bpf.o")])
+        request.loading.pin = pin
+        let provider = try Provider(try request.plan().load()[0])
+        defer { unlink(pin) }
+        var importer = try importers([], of: "import_rich")
+        importer.linking.verification = .chain
+        try expectRichResults(of: try importer.plan().load()[0], from: provider)
     },
     Case("chain.images_are_shared_by_programs_that_ask_for_it", unblinded: true) {
         func images(sharing: Bool) throws -> Int {
