@@ -106,7 +106,7 @@ private let slotCases: [Case] = [
         program.instructions[0].code = UInt8(BPF_JMP | BPF_CALL | BPF_X)
         try expectRefusal("unknown opcode 8d") { _ = try program.load() }
         program = good
-        program.instructions[0].src_reg = 4
+        program.instructions[0].src_reg = 5
         try expectRefusal("BPF_CALL uses reserved fields") { _ = try program.load() }
     },
 ]

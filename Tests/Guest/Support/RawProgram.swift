@@ -28,6 +28,8 @@ struct RawProgram {
     /// `fd_array_cnt`, if not the number of slots.
     var slotCount: UInt32?
     var types: TypeTable?
+    /// Whether each instruction has a line, an empty one.
+    var hasLines = false
     /// Where functions begin, and their types.
     var functions: [(start: UInt32, type: UInt32)] = []
 
@@ -76,10 +78,12 @@ struct RawProgram {
     /// - Throws: ``Refusal`` with the verifier's log.
     func load() throws -> OwnedDescriptor { try loadWithLog().program }
 
-    /// - Parameter level: the log's level; the log of a program that is accepted is empty at level 0.
-    func loadWithLog(level: UInt32 = 1) throws -> (program: OwnedDescriptor, log: String) {
+    /// - Parameters:
+    ///   - level: the log's level; the log of a program that is accepted is empty at level 0.
+    ///   - size: the bytes that there are for it.
+    func loadWithLog(level: UInt32 = 1, size: Int = 1 << 20) throws -> (program: OwnedDescriptor, log: String) {
         let btf = try types?.load()
-        var log = [UInt8](repeating: 0, count: 1 << 20)
+        var log = [UInt8](repeating: 0, count: size)
         var attributes = bpflink_prog_load_attr()
         attributes.prog_type = type.rawValue
         attributes.prog_flags = flags
@@ -95,23 +99,32 @@ struct RawProgram {
         }
         let slots = slots.map(\.number)
         let records = functions.map { bpf_func_info(insn_off: $0.start, type_id: $0.type) }
+        // The second half of a wide instruction has no code, and no line.
+        let lines = instructions.indices.filter { hasLines && instructions[$0].code != 0 }.map {
+            bpf_line_info(insn_off: UInt32($0), file_name_off: 0, line_off: 0, line_col: 0)
+        }
         let result = license.withCString { license in
             instructions.withUnsafeBytes { instructions in
                 slots.withUnsafeBytes { slots in
                     records.withUnsafeBytes { records in
-                        log.withUnsafeMutableBytes { log in
-                            attributes.license = Self.address(license)
-                            attributes.insns = Self.address(instructions.baseAddress)
-                            attributes.insn_cnt = UInt32(instructions.count / MemoryLayout<bpf_insn>.stride)
-                            attributes.fd_array = slots.isEmpty ? 0 : Self.address(slots.baseAddress)
-                            attributes.func_info = records.isEmpty ? 0 : Self.address(records.baseAddress)
-                            attributes.func_info_cnt = btf == nil ? 0 : UInt32(functions.count)
-                            attributes.func_info_rec_size = btf == nil ? 0 : UInt32(MemoryLayout<bpf_func_info>.size)
-                            if level > 0 {
-                                attributes.log_buf = Self.address(log.baseAddress)
-                                attributes.log_size = UInt32(log.count)
+                        lines.withUnsafeBytes { lines in
+                            log.withUnsafeMutableBytes { log in
+                                attributes.license = Self.address(license)
+                                attributes.insns = Self.address(instructions.baseAddress)
+                                attributes.insn_cnt = UInt32(instructions.count / MemoryLayout<bpf_insn>.stride)
+                                attributes.fd_array = slots.isEmpty ? 0 : Self.address(slots.baseAddress)
+                                attributes.func_info = records.isEmpty ? 0 : Self.address(records.baseAddress)
+                                attributes.func_info_cnt = btf == nil ? 0 : UInt32(functions.count)
+                                attributes.func_info_rec_size = btf == nil ? 0 : UInt32(MemoryLayout<bpf_func_info>.size)
+                                attributes.line_info = lines.isEmpty ? 0 : Self.address(lines.baseAddress)
+                                attributes.line_info_cnt = UInt32(lines.count / MemoryLayout<bpf_line_info>.size)
+                                attributes.line_info_rec_size = lines.isEmpty ? 0 : UInt32(MemoryLayout<bpf_line_info>.size)
+                                if level > 0 {
+                                    attributes.log_buf = Self.address(log.baseAddress)
+                                    attributes.log_size = UInt32(log.count)
+                                }
+                                return Self.call(BPF_PROG_LOAD, &attributes)
                             }
-                            return Self.call(BPF_PROG_LOAD, &attributes)
                         }
                     }
                 }
