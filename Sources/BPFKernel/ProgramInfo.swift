@@ -48,13 +48,14 @@ public struct ProgramInfo: Sendable, Equatable {
         public var address: UInt64?
         /// Bytes.
         public var length: Int
-        /// How many programs have it; nil if it cannot be shared.
-        public var users: Int?
+        /// How many programs have it as a part of themselves; nil if it cannot be shared, or is that of an export, which importers only
+        /// call.
+        public var programs: Int?
 
-        public init(address: UInt64?, length: Int, users: Int?) {
+        public init(address: UInt64?, length: Int, programs: Int?) {
             self.address = address
             self.length = length
-            self.users = users
+            self.programs = programs
         }
     }
 
@@ -235,14 +236,13 @@ public struct ProgramInfo: Sendable, Equatable {
                 typeID: $0.type_id, functionIndex: Int($0.func_idx), stackDepth: Int($0.stack_depth), frames: Int($0.nr_frames))
         }
         self.imports = imports.records(info.nr_imports, as: bpflink_prog_import.self).map {
-            Import(
+            let isBody = $0.flags & UInt32(BPFLINK_IMPORT_BODY) != 0
+            let image = Image(
+                address: $0.addr == 0 ? nil : $0.addr, length: Int($0.jited_len),
+                programs: isBody && $0.nr_programs != 0 ? Int($0.nr_programs) : nil)
+            return Import(
                 programID: $0.prog_id, typeID: $0.type_id, environment: $0.environment == 0 ? nil : Int($0.environment) - 1,
-                verification: $0.flags & UInt32(BPFLINK_IMPORT_BODY) == 0 ? .once : .chain,
-                image: $0.jited_len == 0
-                    ? nil
-                    : Image(
-                        address: $0.addr == 0 ? nil : $0.addr, length: Int($0.jited_len),
-                        users: $0.nr_programs == 0 ? nil : Int($0.nr_programs)))
+                verification: isBody ? .chain : .once, image: $0.jited_len == 0 ? nil : image)
         }
         self.bodies = Array(bodies.prefix(Int(info.nr_bodies)))
         self.environments = environments.records(info.nr_environments, as: bpflink_prog_environment.self).map {

@@ -63,20 +63,21 @@ extension OpenProgram {
     /// - Throws: ``KernelError`` as ``btf()``.
     public func exports() throws(KernelError) -> [ProviderExport] {
         guard !info.exports.isEmpty || !info.bodies.isEmpty, let btf = try btf() else { return [] }
-        let exported = info.exports.map(\.typeID)
-        let marked = info.bodies.filter { btf.hasTag(Function.chainTag, on: TypeID($0)) }
-        return info.offers(of: (exported + marked.filter { !exported.contains($0) }).compactMap { Prototype(of: TypeID($0), in: btf) })
+        let exported = Set(info.exports.map(\.typeID))
+        let marked = info.bodies.filter { !exported.contains($0) && btf.hasTag(Function.chainTag, on: TypeID($0)) }
+        return info.offers(of: (info.exports.map(\.typeID) + marked).compactMap { Prototype(of: TypeID($0), in: btf) })
     }
 }
 
 extension ProgramInfo {
-    /// Which of the functions of its BTF a program offers to importers, and how.
+    /// Which of the functions of its BTF a program offers to importers, and how: exports first.
     func offers(of functions: [Prototype]) -> [ProviderExport] {
         let exported = Set(exports.map(\.typeID))
         let kept = Set(bodies)
-        return functions.map { function in
+        let offers = functions.map { function in
             ProviderExport(
                 prototype: function, isCallable: exported.contains(function.typeID.value), hasBody: kept.contains(function.typeID.value))
-        }.filter { !$0.isCopyOnly }
+        }
+        return offers.filter(\.isCallable) + offers.filter { $0.verification == .chain }
     }
 }

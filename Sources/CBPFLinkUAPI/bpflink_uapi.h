@@ -15,11 +15,11 @@
 /* prog_flags of BPF_PROG_LOAD: every global subprogram is verified as a root of its own and published. */
 #define BPFLINK_F_EXPORT_SUBPROGS (1U << 8)
 
-/* prog_flags of BPF_PROG_LOAD: every subprogram is kept as it was loaded, to be verified as a part of importers. */
-#define BPFLINK_F_KEEP_SUBPROGS (1U << 10)
-
 /* prog_flags of BPF_PROG_LOAD: subprograms share native code with the same ones of other programs. */
 #define BPFLINK_F_SHARE_SUBPROGS (1U << 9)
+
+/* prog_flags of BPF_PROG_LOAD: every subprogram is kept as it was loaded, to be verified as a part of importers. */
+#define BPFLINK_F_KEEP_SUBPROGS (1U << 10)
 
 /* BPF_PROG_LOAD's part of union bpf_attr up to fd_array_cnt (include/uapi/linux/bpf.h of Linux 7.3). */
 struct bpflink_prog_load_attr {
@@ -69,7 +69,7 @@ struct bpflink_prog_import {
 	__u32 flags; /* BPFLINK_IMPORT_*; from here on 0 of a kernel that tells less */
 	__u64 addr; /* of the code that is called, 0 for who may not see it */
 	__u32 jited_len; /* bytes of it */
-	__u32 nr_programs; /* programs that have this very code, this one included; 0 if it cannot be shared */
+	__u32 nr_programs; /* that have this very code, this one included; 0 if it cannot be shared */
 };
 
 /* flags of an import: it was verified as a part of the importer */

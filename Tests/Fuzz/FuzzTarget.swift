@@ -102,14 +102,19 @@ private func describe(_ prototype: Prototype?) {
 private func link(_ object: Object, shares: Bool) {
     let library = ProviderSnapshot(
         reference: "7", id: 1, name: "library", tag: "", type: "socket_filter",
-        exports: (object.exports.map(\.prototype) + object.imports.map(\.prototype)).map { ProviderExport(prototype: $0) })
+        exports: (object.exports.map(\.prototype) + object.imports.map(\.prototype)).map {
+            ProviderExport(prototype: $0, hasBody: shares)
+        })
     var options = LinkOptions()
     options.shares = shares
+    options.kernelHasBodies = shares
     for libraries in [[], [library]] {
         do throws(LinkErrors) {
             let plan = try BPFLinker.link(object, libraries: libraries, options: options)
             for fixup in plan.fixups { check("\(fixup)") }
             write(plan)
+            // What is no export is written in another way.
+            write(try plan.refusing { for export in object.exports { $0.exports[export.name] = ["no"] } })
         } catch {
             if error.errors.isEmpty { fatalError("no reason why it cannot be linked") }
         }

@@ -28,7 +28,7 @@ let bodyCases: [Case] =
             let importers = try ProgramKind.all.map { try Raw.importer(ofBody: "count_up", from: provider, kind: $0).load() }
             let images = try importers.map { try require(try $0.opened().info.imports[0].image, "no image") }
             try expectEqual(Set(images.map(\.address)).count, 1, "images")
-            try expectEqual(images.map(\.users), Array(repeating: ProgramKind.all.count, count: images.count), "programs that have it")
+            try expectEqual(images.map(\.programs), Array(repeating: ProgramKind.all.count, count: images.count), "programs that have it")
             try expectEqual(try symbolAddresses("count_up"), [try require(images[0].address, "address")], "symbols")
             for importer in importers {
                 try expectEqual(
@@ -181,7 +181,7 @@ let bodyCases: [Case] =
             try expectEqual(try importer.run(), 42, "result")
             let image = try require(try importer.opened().info.imports[0].image, "no image")
             try expectEqual(image.address, provider.info.jitedSymbols[1], "the image")
-            try expectEqual(image.users, 2, "programs that have it")
+            try expectEqual(image.programs, 2, "programs that have it")
         },
         Case("bodies.loaded_and_unloaded_at_once", cpus: 2, unblinded: true) {
             let map = try makeMap()

@@ -8,7 +8,7 @@ import Glibc
 import TestFixtures
 
 /// Cases that are about calls by FD and name themselves: programs made by hand, images, what only the patched kernel does.
-private let ofKernelModeOnly: Set<String> = [
+let ofKernelModeOnly: Set<String> = [
     "calls.own_export_is_also_an_import", "calls.blinded", "calls.registers_that_the_callee_uses_too",
     "calls.immediates_that_are_numbers_of_helpers",
 ]
@@ -28,14 +28,7 @@ private let copyOnlyCases: [Case] = [
     Case("copy.everything_that_code_refers_to") {
         let provider = try carried("rich")
         let importer = try copied("import_rich", from: [provider])
-        let first = try richResults.keys.sorted().map { "\($0): \(try importer.run($0))" }
-        try expectEqual(first, richResults.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.first)" }, "first results")
-        let second = try richResults.keys.sorted().map { "\($0): \(try importer.run($0))" }
-        try expectEqual(second, richResults.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.second)" }, "second results")
-        // The callback of the copy counted in the provider's data, the function of the same name in the importer's.
-        try expectEqual(try element(ofMap: try provider.map("rich.bss")), 2 + 10 + 2 + 10, "zeroed of the provider")
-        try expectEqual(try element(ofMap: try importer.map("import_r.bss")), 2, "zeroed of the importer")
-        try expectEqual(try element(5, ofMap: try provider.map("counts")), 2, "counts of the provider")
+        try expectRichResults(of: importer, from: provider)
     },
     Case("copy.the_maps_are_the_providers_own") {
         let provider = try carried("rich")
@@ -89,6 +82,18 @@ private let richResults: [String: (first: UInt32, second: UInt32)] = [
     "hash_map": (11, 22), "data": (1_073_178, 1_076_198), "callback": (10, 10), "over": (1, 2), "kernel": (1111, 1111),
     "inner": (3, 6), "words": (56, 56), "length": (64, 64), "maybe": (2, 2),
 ]
+
+/// Runs the programs of import_rich, and looks at what their functions left in the maps.
+func expectRichResults(of importer: LoadedObject, from provider: Provider) throws {
+    let first = try richResults.keys.sorted().map { "\($0): \(try importer.run($0))" }
+    try expectEqual(first, richResults.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.first)" }, "first results")
+    let second = try richResults.keys.sorted().map { "\($0): \(try importer.run($0))" }
+    try expectEqual(second, richResults.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.second)" }, "second results")
+    // The callback of the provider's code counted in the provider's data, the function of the same name in the importer's.
+    try expectEqual(try element(ofMap: try provider.map("rich.bss")), 2 + 10 + 2 + 10, "zeroed of the provider")
+    try expectEqual(try element(ofMap: try importer.map("import_r.bss")), 2, "zeroed of the importer")
+    try expectEqual(try element(5, ofMap: try provider.map("counts")), 2, "counts of the provider")
+}
 
 /// A fixture loaded to be copied from.
 private func carried(_ fixture: String, from providers: [Provider] = []) throws -> Provider {

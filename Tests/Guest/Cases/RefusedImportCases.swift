@@ -88,23 +88,26 @@ let refusedImportCases: [Case] = [
         _ = try Tool.run("load", "\(fixtures)/choosy.bpf.o", "--type", "tc", "--pin", pin)
         defer { unlink(pin) }
         let plan = try Tool.run(load + ["--dry-run"])
-        try expect(plan.contains("\n  copy instead, should the kernel refuse: plain, redirect_if, leave\n"), "the plan is:\n\(plan)")
+        try expect(
+            plan.contains("\n  verify with the program instead, should the kernel refuse: plain, redirect_if, leave\n"), "the plan is:\n\(plan)")
         let planned = try Tool.run(load + ["--dry-run", "-j"])
-        try expectEqual(planned.components(",\"if_refused\":\"copy\"}"), 3, "imports that may be copied in:\n\(planned)")
+        try expectEqual(planned.components(",\"if_refused\":\"chain\"}"), 3, "imports that may be verified with the program in:\n\(planned)")
 
         let loaded = try Tool.run(load + ["-j"])
         try expect(
-            loaded.contains("\"copy\":true,\"refused\":[\"program of this type cannot use helper bpf_redirect#23\",\"cannot import "),
+            loaded.contains("\"verify\":\"chain\",\"refused\":[\"program of this type cannot use helper bpf_redirect#23\",\"cannot import "),
             "the result is:\n\(loaded)")
         let words = try Tool.run(load, stream: 2)
         try expect(
             words.hasPrefix(
                 """
-                note: `redirect_if` is copied into on_arrival: the kernel refuses the import
+                note: `redirect_if` is verified with on_arrival: the kernel refuses the import of what was verified once
                 note: program of this type cannot use helper bpf_redirect#23
                 note: cannot import redirect_if() from prog
                 """), "the words are:\n\(words)")
-        try expect(words.contains("\nhelp: `--mode kernel` refuses as well\n"), "the words are:\n\(words)")
+        try expect(
+            words.contains("\nnote: each program that calls it verifies it anew, as it would a copy; native code is shared where it is the same\n")
+                && words.contains("\nhelp: `--verify once` refuses as well\n"), "the words are:\n\(words)")
     },
 ]
 

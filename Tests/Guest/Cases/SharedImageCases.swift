@@ -193,7 +193,7 @@ let sharedImageCases: [Case] = [
         }
         // And now it is not offered.
         let late = try Raw.importer(ofBody: "answer", from: provider, kind: .schedCls).load()
-        try expectEqual(try late.opened().info.imports[0].image?.users, 1, "programs that have the late importer's image")
+        try expectEqual(try late.opened().info.imports[0].image?.programs, 1, "programs that have the late importer's image")
         withExtendedLifetime(link) {}
     },
 ]
