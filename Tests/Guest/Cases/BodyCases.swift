@@ -79,7 +79,9 @@ let bodyCases: [Case] =
                 try Raw.importer(ofBody: "sum", from: provider, kind: $0).load()
             }
             for importer in importers { try expectEqual(try importer.run(), 3, "sum") }
-            for name in ["add", "step", "sum"] { try expectEqual(try symbolAddresses(name).count, 1, "images of \(name)") }
+            try withExtendedLifetime(importers) {
+                for name in ["add", "step", "sum"] { try expectEqual(try symbolAddresses(name).count, 1, "images of \(name)") }
+            }
         },
         Case("bodies.exports_and_bodies_of_others") {
             // top (kept by upper) calls an export of one program and a body of another.

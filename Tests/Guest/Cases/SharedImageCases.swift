@@ -20,7 +20,9 @@ let sharedImageCases: [Case] = [
                 try expect(try program.run() > 0, "nothing counted")
             }
             // Symbols of programs that go meanwhile can hide others from who reads them one by one.
-            try poll("the function has one symbol") { try symbolAddresses("tally") == [address] }
+            try withExtendedLifetime(programs) {
+                try poll("the function has one symbol") { try symbolAddresses("tally") == [address] }
+            }
         }
         try expectEqual(try element(ofMap: try mapID(map)), 8, "count")
     },
