@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import BPFKernel
+import BPFLinker
 import CBPFLinkUAPI
 import CLibbpf
 import Glibc
@@ -27,7 +28,7 @@ let bodyCases: [Case] =
             let importers = try ProgramKind.all.map { try Raw.importer(ofBody: "count_up", from: provider, kind: $0).load() }
             let images = try importers.map { try require(try $0.opened().info.imports[0].image, "no image") }
             try expectEqual(Set(images.map(\.address)).count, 1, "images")
-            try expectEqual(images.map(\.users), Array(repeating: ProgramKind.all.count, count: images.count), "programs that have it")
+            try expectEqual(images.map(\.programs), Array(repeating: ProgramKind.all.count, count: images.count), "programs that have it")
             try expectEqual(try symbolAddresses("count_up"), [try require(images[0].address, "address")], "symbols")
             for importer in importers {
                 try expectEqual(
@@ -68,7 +69,7 @@ let bodyCases: [Case] =
                 try program.add("step", taking: [long, long], linkage: BTF_FUNC_STATIC, [.copy(1, 2), .call(-6), .set(0, 0), .exit])
                 try program.add(
                     "sum", linkage: BTF_FUNC_STATIC,
-                    [.store(10, -8, value: 0), .set(1, 3)] + bpf_insn.function(2, -8) + [
+                    [.store(10, -8, value: 0), .set(1, 3)] + bpf_insn.function(2, -7) + [
                         .copy(3, 10), .add(3, -8), .set(4, 0), .helper(BPF_FUNC_loop), .load(0, 10, -8), .exit,
                     ])
                 return try Provider(try program.load())
@@ -175,12 +176,12 @@ let bodyCases: [Case] =
             var library = try RawProgram.keeper()
             library.instructions = [.call(1), .exit]
             try library.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, 42), .exit])
-            let provider = try library.load().opened()
-            let importer = try Raw.importer(ofBody: "answer", from: try Provider(provider), kind: .xdp).load()
+            let provider = try Provider(try library.load())
+            let importer = try Raw.importer(ofBody: "answer", from: provider, kind: .xdp).load()
             try expectEqual(try importer.run(), 42, "result")
             let image = try require(try importer.opened().info.imports[0].image, "no image")
             try expectEqual(image.address, provider.info.jitedSymbols[1], "the image")
-            try expectEqual(image.users, 2, "programs that have it")
+            try expectEqual(image.programs, 2, "programs that have it")
         },
         Case("bodies.loaded_and_unloaded_at_once", cpus: 2, unblinded: true) {
             let map = try makeMap()

@@ -67,10 +67,11 @@ let imageCases: [Case] = [
         try expectEqual(calls.map { $0.src_reg }, [3, 3, 3], "src_reg of the calls")
         try expectEqual(calls.map { $0.off }, [0, 1, 0], "off of the calls, which is the import's index")
         try expectEqual(calls.map { $0.imm }, [second, first, second], "imm of the calls, which is the extern function")
+        try expectEqual(opened.info.imports.map(\.programID), [provider.info.id, provider.info.id], "providers")
         try expectEqual(
-            opened.info.imports.map { ProgramInfo.Import(programID: $0.programID, typeID: $0.typeID, environment: $0.environment) },
-            Array(repeating: .init(programID: provider.info.id, typeID: provider.info.exports[0].typeID), count: 2),
-            "imports")
+            opened.info.imports.map(\.typeID), Array(repeating: provider.info.exports[0].typeID, count: 2), "functions")
+        try expectEqual(
+            opened.info.imports.map(\.image?.address), Array(repeating: try provider.address(of: "answer"), count: 2), "code")
         try expectEqual(try importer.run(), 42, "result")
     },
     Case("image.tag_does_not_depend_on_the_provider") {
