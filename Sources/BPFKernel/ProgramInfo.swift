@@ -50,12 +50,12 @@ public struct ProgramInfo: Sendable, Equatable {
         public var length: Int
         /// How many programs have it as a part of themselves; nil if it cannot be shared, or is that of an export, which importers only
         /// call.
-        public var users: Int?
+        public var programs: Int?
 
-        public init(address: UInt64?, length: Int, users: Int?) {
+        public init(address: UInt64?, length: Int, programs: Int?) {
             self.address = address
             self.length = length
-            self.users = users
+            self.programs = programs
         }
     }
 
@@ -239,7 +239,7 @@ public struct ProgramInfo: Sendable, Equatable {
             let isBody = $0.flags & UInt32(BPFLINK_IMPORT_BODY) != 0
             let image = Image(
                 address: $0.addr == 0 ? nil : $0.addr, length: Int($0.jited_len),
-                users: isBody && $0.nr_programs != 0 ? Int($0.nr_programs) : nil)
+                programs: isBody && $0.nr_programs != 0 ? Int($0.nr_programs) : nil)
             return Import(
                 programID: $0.prog_id, typeID: $0.type_id, environment: $0.environment == 0 ? nil : Int($0.environment) - 1,
                 verification: isBody ? .chain : .once, image: $0.jited_len == 0 ? nil : image)

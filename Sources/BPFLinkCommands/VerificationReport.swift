@@ -35,13 +35,13 @@ extension ProgramInfo.Image {
     /// `at 0xffffffffc0001234 (120 bytes, 2 programs)`
     var words: String {
         let place = address.map { "at 0x" + String($0, radix: 16) } ?? "at an address that this user may not see"
-        return "\(place) (\(length) bytes" + (users.map { ", \($0) program\($0 == 1 ? "" : "s")" } ?? "") + ")"
+        return "\(place) (\(length) bytes" + (programs.map { ", \($0) program\($0 == 1 ? "" : "s")" } ?? "") + ")"
     }
 
     var json: JSONValue {
         .object([
             "address": address.map { .string("0x" + String($0, radix: 16)) }, "bytes": .integer(length),
-            "programs": users.map { .integer($0) },
+            "programs": programs.map { .integer($0) },
         ])
     }
 }

@@ -33,7 +33,7 @@ private let chainOnlyCases: [Case] = [
                 let info = try loaded.program(name).info
                 try expectEqual(info.imports.map(\.verification), [.chain], "how the import of \(name) was verified")
                 let image = try require(info.imports[0].image, "\(name) runs no image")
-                try expectEqual(image.users, 2, "programs that have the image of \(name)")
+                try expectEqual(image.programs, 2, "programs that have the image of \(name)")
                 let program = try OpenProgram.open(.id(info.id))
                 try expectEqual(
                     try directCalls(in: program, to: try require(image.address, "address")), 1, "calls of the image in \(name)")
@@ -212,7 +212,7 @@ private let chainOnlyCases: [Case] = [
             try poll("contexts of kind \(kind) are seen") { try element(ofMap: seen, offset: 8 * kind) > 0 }
         }
         let images = try loaded.plan.programs.map { try loaded.program($0.name).info.imports.first?.image }
-        try expectEqual(images.map { $0?.users }, Array(repeating: 2, count: 6), "programs that have the images")
+        try expectEqual(images.map { $0?.programs }, Array(repeating: 2, count: 6), "programs that have the images")
         try expectEqual([images[0], images[2], images[4]], [images[1], images[3], images[5]], "images of two programs of one type")
         withExtendedLifetime(loaded) {}
     },
