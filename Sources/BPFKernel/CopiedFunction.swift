@@ -47,7 +47,8 @@ struct CopyGraph {
                         providerName: provider?.info.name ?? entry.objectName, isPassedOn: false))
             }
         }
-        guard copied.isEmpty, program.info.exports.isEmpty, program.info.bodies.isEmpty, let carried = carried(by: program) else { return copied }
+        guard copied.isEmpty, program.info.exports.isEmpty, program.info.bodies.isEmpty, let carried = carried(by: program)
+        else { return copied }
         for (function, object) in (carried.objects[carried.root]?.imports ?? [:]).sorted(by: { $0.key < $1.key }) {
             let provider = provider(of: object)
             copied.append(

@@ -37,7 +37,8 @@ extension OpenProgram {
                 .notAProvider, "\(selector.words) exports no function",
                 notes: ["it is the \(info.type) program \(info.name), id \(info.id)"],
                 help: [
-                    "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones only if they are marked `__bpf_chain`",
+                    "load it as a library, or with `--export`: its global functions are exported then, static and hidden ones only if "
+                        + "they are marked `__bpf_chain`"
                 ])
         }
         return snapshot

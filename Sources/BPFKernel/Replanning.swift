@@ -233,8 +233,9 @@ extension KernelError {
         // A program that is wrong in itself is told so once.
         guard !words.isEmpty || notes.contains(where: { $0.hasPrefix("cannot import ") }) else { return self }
         var error = self
+        let how = plan.copies.copied.isEmpty ? "verified with it" : "with a copy in its place"
         error.notes.append(
-            "\(plan.copies.copied.isEmpty ? "verified with it" : "with a copy in its place") `\(other.program ?? program ?? "")` is refused as well"
+            "\(how) `\(other.program ?? program ?? "")` is refused as well"
                 + (words.isEmpty ? "" : ": \(words.joined(separator: "; "))"))
         return error
     }

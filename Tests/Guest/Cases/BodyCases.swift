@@ -41,7 +41,7 @@ let bodyCases: [Case] =
             let provider = try Raw.keeping("trusting", arguments: 2, body)
             func importer(_ kind: Int32, _ argument: [bpf_insn], _ type: ProgramKind = .socketFilter) throws -> RawProgram {
                 var program = try RawProgram.typed(type: type.type)
-                let long = try require(program.types, "types").long
+                guard let long = program.types?.long else { throw Failure("no types") }
                 let function = try program.extern("trusting", [long, long])
                 program.instructions = [.store(10, -8, value: 5)] + argument + [.set(1, kind), .call(body: function), .exit]
                 program.slots = [provider]
@@ -63,7 +63,7 @@ let bodyCases: [Case] =
             // sum() has a callback that bpf_loop() calls, and the callback calls a function.
             func keeper(_ name: String) throws -> Provider {
                 var program = try RawProgram.keeper(name)
-                let long = try require(program.types, "types").long
+                guard let long = program.types?.long else { throw Failure("no types") }
                 // add(total) adds 1; step(index, total) calls it; sum() loops three times.
                 try program.add("add", taking: [long], linkage: BTF_FUNC_STATIC, [.load(0, 1, 0), .add(0, 1), .store(1, 0, register: 0), .exit])
                 try program.add("step", taking: [long, long], linkage: BTF_FUNC_STATIC, [.copy(1, 2), .call(-6), .set(0, 0), .exit])
@@ -347,7 +347,7 @@ extension Raw {
     /// A provider that keeps `static int NAME(long…)`.
     static func keeping(_ name: String, arguments: Int = 0, slots: [any SlotContent] = [], _ body: [bpf_insn]) throws -> Provider {
         var program = try RawProgram.keeper()
-        let long = try require(program.types, "types").long
+        guard let long = program.types?.long else { throw Failure("no types") }
         program.slots = slots
         try program.add(name, taking: Array(repeating: long, count: arguments), linkage: BTF_FUNC_STATIC, body)
         return try Provider(try program.load())

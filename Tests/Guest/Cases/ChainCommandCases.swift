@@ -178,6 +178,26 @@ private let chainOnlyCases: [Case] = [
         try expectEqual(try importer.run("on_queue"), 9, "result of another")
         try expectEqual(try element(ofMap: try library.map("bss")), 122, "counted in the library's data")
     },
+    Case("chain.refused_export_of_an_object_of_the_same_load") {
+        let objects = try ["import_partly", "partly"].map { try Object(bytes: Fixture.bytes($0), name: "\($0).bpf.o") }
+        let loaded = try LoadRequest(objects).plan().load()
+        let ways = Dictionary(loaded[1].plan.bindings.map { ($0.import.name, $0.verification) }, uniquingKeysWith: { a, _ in a })
+        try expectEqual(ways, ["next": .once, "difference": .chain, "distance": .once, "redirected": .chain], "how imports are verified")
+        try expectEqual([try loaded[1].run("filter"), try loaded[1].run("on_queue")], [10, 9], "results")
+        try expectEqual(try element(ofMap: try loaded[0].map("bss")), 122, "counted in the library's data")
+    },
+    Case("chain.program_that_offers_what_it_is_verified_with") {
+        var request = LoadRequest([try Object(bytes: Fixture.bytes("steps_chain"), name: "steps_chain.bpf.o")])
+        request.linking.only = ["on_arrival"]
+        request.loading.exports = true
+        request.loading.pin = pin
+        let provider = try request.plan().load()[0]
+        defer { unlink(pin) }
+        try expectEqual(try OpenProgram.open(.pinned(pin)).exports().map(\.verification), [.chain], "what it offers")
+        let importer = try importers(["on_arrival_too"]).plan().load()[0]
+        try expectEqual([try provider.run("on_arrival"), try importer.run("on_arrival_too")], [1, 1], "results")
+        try expectEqual(try element(ofMap: try provider.map("bss"), offset: 8 * Caller.arrival), 2, "counted by both")
+    },
     Case("chain.what_the_provider_does_not_keep_is_copied") {
         let library = try loadLibrary("choosy", type: "tc", keeps: false)
         let path = pin + "_choosy"
