@@ -7,7 +7,7 @@ extension Object {
     /// Reads an object from a file, which also names it in messages.
     ///
     /// - Throws: `Errno` if the file cannot be read, ``BPFObject/ObjectError`` if it is no object that can be linked.
-    public init(file path: String) throws {
+    public convenience init(file path: String) throws {
         let file = try FileDescriptor.open(FilePath(path), .readOnly)
         try self.init(bytes: file.closeAfter { try Self.contents(of: file) }, name: path)
     }

@@ -17,7 +17,8 @@ public struct ProviderSlot: Hashable, Comparable, Sendable, CustomStringConverti
 /// An import and what was decided for it, before anything is loaded. Where the kernel refuses it to some of the programs, there are
 /// two bindings of the import: one for their calls and one for the calls of the others.
 public struct Binding: Sendable {
-    public enum Target: Sendable {
+    // Indirect, for bindings are handed on often and what they lead to is large.
+    public indirect enum Target: Sendable {
         /// Calls go to this export of the provider in the slot.
         case export(ProviderExport, ProviderSlot)
         /// Calls go to a copy of this function of the provider, which the object is given.

@@ -32,6 +32,18 @@ struct ByteReader {
     func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position) }
     func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
 
+    /// Numbers of 32 bits, one behind the other.
+    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] {
+        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / 4 else {
+            throw outside(position, 4 * count)
+        }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map {
+                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: range.lowerBound + position + 4 * $0, as: UInt32.self))
+            }
+        }
+    }
+
     /// The longest name that is read. Names may overlap in a string table, so without a bound a small file could claim an
     /// enormous amount of text; the kernel takes names of less than 512 bytes (`KSYM_NAME_LEN`).
     static let maximumNameLength = 1024

@@ -29,11 +29,11 @@ public enum ELFRewriter {
         image.dropRelocations(of: fixups, against: Set(gone.map(\.symbol)))
         for wanted in gone { try image.makeAbsolute(wanted.symbol) }
         for symbol in hidden { try image.makeHidden(symbol) }
-        if !undeclared.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
-        if !externs.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.add(externs) } }
+        if !undeclared.isEmpty { try image.changeTypes { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
+        if !externs.isEmpty { try image.changeTypes { (btf) throws(ObjectError) in try btf.add(externs) } }
         if !copies.functions.isEmpty { try image.add(copies) }
         if let entry { try image.add(entry) }
-        return image.bytes
+        return try image.finished()
     }
 
     /// The object without sections that only debuggers read (DWARF), which are most of what a compiler writes with `-g`.

@@ -2,8 +2,9 @@
 
 /// A BPF object file, read whole and checked: what it offers, what it needs, what can be entered.
 ///
-/// Reading depends on nothing but the bytes: the same on every machine, no privilege, no kernel.
-public struct Object: Sendable {
+/// Reading depends on nothing but the bytes: the same on every machine, no privilege, no kernel. What was read never changes; a class,
+/// because plans refer to it from many places.
+public final class Object: Sendable {
     /// How messages name the object; usually its path.
     public let name: String
     /// The file as it was read.
@@ -31,6 +32,44 @@ public struct Object: Sendable {
 
     /// The section that holds the names of sections.
     let sectionNames: SectionIndex
+
+    /// Reads an object file.
+    ///
+    /// - Parameters:
+    ///   - bytes: the whole file.
+    ///   - name: how messages name it, usually its path.
+    /// - Throws: ``ObjectError`` at the first thing that is wrong, with its place. Bytes from any source are safe to read:
+    ///   nothing they state is used unchecked, and time and memory are bounded by their number.
+    public init(bytes: [UInt8], name: String) throws(ObjectError) {
+        let elf = try ELFReader(bytes)
+        let info = try TypeInformation(elf)
+        let code = try CodeReader(elf, info)
+        let imports = try ImportReader(elf, info, code).readAll()
+
+        self.name = name
+        self.bytes = bytes
+        self.sections = elf.sections
+        self.sectionNames = elf.sectionNames
+        self.symbols = elf.symbols
+        self.relocations = elf.relocations
+        self.functions = code.functions
+        self.exports = code.exports
+        self.imports = imports
+        self.entryPrograms = code.entryPrograms
+        self.calls = try code.callEdges()
+        self.storesPrograms = elf.dataRelocations.contains { relocation in
+            let symbol = elf.symbols[relocation.symbol.value]
+            return Int(symbol.sectionNumber) < elf.sections.count && elf.sections[Int(symbol.sectionNumber)].isCode
+        }
+        self.btf = info.btf
+        self.license = try elf.section(named: "license").map { section throws(ObjectError) in
+            try elf.contents(of: section).string(0)
+        }
+        if info.btf == nil, isLibrary {
+            throw ObjectError(
+                .noBTF, "has no BTF, so its functions have no prototypes", help: "compile with `-g`")
+        }
+    }
 
     /// The type information as it is stored (section `.BTF`).
     public var btfBytes: [UInt8]? {

@@ -141,6 +141,9 @@ import Testing
         // A struct that states more members than there are.
         ([0, 0x0400_01f4, 8], "type table of BTF ends (after 12 bytes) where 4 more are needed"),
         // A kind that nobody defined.
+        // Nothing is read of the third word of either.
+        ([0, 0x0700_0000], "type table of BTF ends (after 8 bytes) where 4 more are needed"),
+        ([0, 0x0f00_0000], "type table of BTF ends (after 8 bytes) where 4 more are needed"),
         ([0, 0x1f00_0000, 0], "type table of BTF has a type of unknown kind 31"),
         // A name beyond the strings.
         ([77, 0x0700_0000, 0], "strings of BTF ends (after 1 bytes) where 1 more are needed"),
