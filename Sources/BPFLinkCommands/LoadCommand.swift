@@ -100,7 +100,7 @@ public struct LoadCommand: ParsableCommand {
 
     public init() {}
 
-    private static let commandOption = "exec-word"
+    static let commandOption = "exec-word"
 
     /// Makes each word behind `--` an option of its own.
     static func separatingCommand(in arguments: [String]) -> [String] {
