@@ -46,11 +46,10 @@ struct BTFExtension {
             var isSorted = true
             var added: [Line] = []
             added.reserveCapacity(block.count)
-            for index in 0..<block.count {
-                let position = block.position + index * block.recordSize
-                let line = Line(
-                    offset: try lineTable.u32(position), file: try lineTable.u32(position + 4),
-                    place: try lineTable.u32(position + 12))
+            let stride = block.recordSize / 4
+            let words = try lineTable.words(block.position, block.count * stride)
+            for start in Swift.stride(from: 0, to: words.count, by: stride) {
+                let line = Line(offset: words[start], file: words[start + 1], place: words[start + 3])
                 // Nearly all lines are of the file of the line before.
                 if last?.file != line.file, files[line.file] == nil { files[line.file] = try Self.file(line.file, of: strings) }
                 if let last, line.offset < last.offset { isSorted = false }

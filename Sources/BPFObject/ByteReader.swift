@@ -32,14 +32,27 @@ struct ByteReader {
     func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position) }
     func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
 
-    /// Numbers of 32 bits, one behind the other.
-    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] {
-        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / 4 else {
-            throw outside(position, 4 * count)
+    /// Numbers of 32 bits, one behind the other: whoever needs many checks once.
+    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] { try numbers(position, count) }
+
+    /// Numbers of 64 bits, one behind the other.
+    func doubleWords(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt64] { try numbers(position, count) }
+
+    private func numbers<Number: FixedWidthInteger & BitwiseCopyable>(
+        _ position: Int, _ count: Int
+    ) throws(ObjectError) -> [Number] {
+        let size = MemoryLayout<Number>.size
+        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / size else {
+            throw outside(position, size * max(0, count))
         }
+        let start = range.lowerBound + position
         return bytes.withUnsafeBytes { bytes in
-            (0..<count).map {
-                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: range.lowerBound + position + 4 * $0, as: UInt32.self))
+            [Number](unsafeUninitializedCapacity: count) { numbers, initialized in
+                for index in 0..<count {
+                    let number = bytes.loadUnaligned(fromByteOffset: start + size * index, as: Number.self)
+                    numbers.initializeElement(at: index, to: Number(littleEndian: number))
+                }
+                initialized = count
             }
         }
     }
@@ -107,8 +120,10 @@ struct ByteReader {
 
 extension Instruction {
     /// Reads the slot at a byte position.
-    init(_ reader: ByteReader, at position: Int) throws(ObjectError) {
-        let word = try reader.u64(position)
+    init(_ reader: ByteReader, at position: Int) throws(ObjectError) { self.init(word: try reader.u64(position)) }
+
+    /// The slot that is stored as a number.
+    init(word: UInt64) {
         self.init(
             opcode: UInt8(truncatingIfNeeded: word), destination: UInt8(truncatingIfNeeded: (word >> 8) & 0xf),
             source: UInt8(truncatingIfNeeded: (word >> 12) & 0xf),

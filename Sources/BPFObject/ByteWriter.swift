@@ -15,7 +15,7 @@ struct ByteWriter {
     mutating func append64(_ value: UInt64) { append(littleEndian: value.littleEndian) }
 
     mutating func append(_ words: [UInt32]) {
-        words.map(\.littleEndian).withUnsafeBytes { bytes.append(contentsOf: $0) }
+        words.map { $0.littleEndian }.withUnsafeBytes { bytes.append(contentsOf: $0) }
     }
 
     /// Fills with zeros up to a multiple of `alignment`.

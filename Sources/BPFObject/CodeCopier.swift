@@ -74,18 +74,15 @@ struct CodeCopier {
     /// An object that is copied from, and its references by where they are.
     private struct SourceCode {
         let object: Object
-        let relocations: [CodeReader.Place: Relocation]
-        let edges: [CodeReader.Place: CallEdge]
+        let relocations: PlaceTable<Relocation>
+        let edges: PlaceTable<CallEdge>
 
         init(_ source: CodeCopies.Source) {
             object = source.object
-            relocations = Dictionary(
-                object.relocations.map { (CodeReader.Place(section: $0.section, instruction: $0.instruction), $0) },
-                uniquingKeysWith: { a, _ in a })
-            let functions = source.object.functions
-            edges = Dictionary(
-                object.calls.map { (CodeReader.Place(section: functions[$0.caller].section, instruction: $0.instruction), $0) },
-                uniquingKeysWith: { a, _ in a })
+            relocations = PlaceTable(object.relocations.map { ($0.place, $0) })
+            let functions = object.functions
+            edges = PlaceTable(
+                object.calls.map { (Place(section: functions[$0.caller].section, instruction: $0.instruction), $0) })
         }
     }
 
@@ -93,7 +90,7 @@ struct CodeCopier {
     private struct Site {
         let source: Int
         let function: Function
-        let place: CodeReader.Place
+        let place: Place
     }
 
     /// Where the instruction that is written next will be.
@@ -111,7 +108,7 @@ struct CodeCopier {
                 at = at + 1
                 continue
             }
-            let place = CodeReader.Place(section: function.section, instruction: at)
+            let place = Place(section: function.section, instruction: at)
             let site = Site(source: copy.source, function: function, place: place)
             guard first.isWideLoad else {
                 try fixCall(&first, site, &image)

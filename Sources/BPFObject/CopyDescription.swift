@@ -121,8 +121,6 @@ extension Object {
         return nil
     }
 
-    func section(named name: String) -> Section? { sections.first { $0.name == name && $0.hasContents } }
-
     /// The contents of a section.
     func contents(of section: Section) -> ByteReader { ByteReader(bytes, section.range, what: "section \(section.name)") }
 }

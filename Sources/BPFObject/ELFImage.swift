@@ -25,8 +25,13 @@ struct ELFImage {
     /// - Returns: the file.
     consuming func finished() throws(ObjectError) -> [UInt8] {
         var changed: [(index: Int, contents: [UInt8])] = []
-        if let types { changed.append((try index(named: ".BTF"), types.bytes)) }
-        if let extensions { changed.append((try index(named: ".BTF.ext"), extensions.bytes)) }
+        for (name, contents) in [(".BTF", types?.bytes), (".BTF.ext", extensions?.bytes)] {
+            guard let contents else { continue }
+            let index = try index(named: name)
+            changed.append((index, contents))
+            // What relocations of it patch, which is none of the programs' business, is elsewhere now.
+            if let table = relocationTable(of: SectionIndex(index)) { headers[table].size = 0 }
+        }
         for (section, more) in added.sorted(by: { $0.key < $1.key }) { changed.append((section, Array(contents(section).all) + more.bytes)) }
         file.reserve(changed.reduce(8 + headers.count * ELFConstant.sectionHeaderSize) { $0 + 8 + $1.contents.count })
         for (index, contents) in changed { replace(index, with: contents) }
@@ -348,7 +353,7 @@ struct ELFImage {
     }
 
     private func index(named name: String) throws(ObjectError) -> Int {
-        guard let section = object.sections.first(where: { $0.name == name && $0.hasContents }) else {
+        guard let section = object.section(named: name) else {
             throw ObjectError(.malformed, "has no section \(name)")
         }
         return section.index.value

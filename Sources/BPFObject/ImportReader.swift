@@ -82,7 +82,7 @@ struct ImportReader {
         var sites: [ImportSite] = []
         for relocation in relocations {
             let section = elf.sections[relocation.section.value]
-            let place = CodeReader.Place(section: section.index, instruction: relocation.instruction)
+            let place = Place(section: section.index, instruction: relocation.instruction)
             let instruction = try Instruction(elf.contents(of: section), at: place.instruction.byteOffset)
             let use: ImportSite.Use
             switch relocation.kind {

@@ -73,7 +73,7 @@ public final class Object: Sendable {
 
     /// The type information as it is stored (section `.BTF`).
     public var btfBytes: [UInt8]? {
-        sections.first { $0.name == ".BTF" && $0.hasContents }.map { Array(bytes[$0.range]) }
+        section(named: ".BTF").map { Array(bytes[$0.range]) }
     }
 
     /// Whether the object has no program of its own: it can only be a provider.
@@ -108,17 +108,32 @@ public final class Object: Sendable {
         return Set(reachableFunctions(from: index).map { functions[$0].name })
     }
 
+    /// What a function refers to, in the order of instructions.
+    ///
+    /// - Parameter function: an index of ``functions``.
+    public func calls(from function: Int) -> ArraySlice<CallEdge> {
+        // In the order of functions, so those of one lie together.
+        func first(_ caller: Int) -> Int {
+            var low = 0
+            var high = calls.count
+            while low < high {
+                let middle = (low + high) / 2
+                if calls[middle].caller < caller { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+        return calls[first(function)..<first(function + 1)]
+    }
+
     /// Everything that a function calls or takes the address of, directly or through others, itself included.
     ///
     /// - Parameter function: an index of ``functions``.
     /// - Returns: indices of ``functions``, ascending.
     public func reachableFunctions(from function: Int) -> [Int] {
-        var callees: [Int: [Int]] = [:]
-        for edge in calls { callees[edge.caller, default: []].append(edge.callee) }
         var reached: Set<Int> = [function]
         var waiting = [function]
         while let next = waiting.popLast() {
-            for callee in callees[next] ?? [] where reached.insert(callee).inserted { waiting.append(callee) }
+            for edge in calls(from: next) where reached.insert(edge.callee).inserted { waiting.append(edge.callee) }
         }
         return reached.sorted()
     }

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 extension ELFReader {
-    func section(named name: String) -> Section? { sections.first { $0.name == name && $0.hasContents } }
+    func section(named name: String) -> Section? { sections.first { $0.isContents(named: name) } }
+}
+
+extension Object {
+    func section(named name: String) -> Section? { sections.first { $0.isContents(named: name) } }
+}
+
+extension Section {
+    /// Whether it is what programs and their readers know by a name: a table of symbols or relocations is none of that, whatever it
+    /// is called.
+    func isContents(named name: String) -> Bool { type == ELFConstant.sectionProgramBits && self.name == name }
 }
 
 /// `.BTF` and `.BTF.ext` of an object.
