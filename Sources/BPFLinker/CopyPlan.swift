@@ -100,11 +100,12 @@ struct CopyPlanner {
             self.carried = carried
             // Both are in the order of functions, and only what has a prototype is an export.
             var left = carried.object.exports[...]
-            exports = carried.object.functions.enumerated().reduce(into: [:]) { numbers, function in
-                guard function.element.symbol == left.first?.function.symbol else { return }
-                numbers[function.element.name] = function.offset
+            var numbers: [String: Int] = Dictionary(minimumCapacity: left.count)
+            for (number, function) in carried.object.functions.enumerated() where function.symbol == left.first?.function.symbol {
+                numbers[function.name] = number
                 left.removeFirst()
             }
+            exports = numbers
         }
     }
 

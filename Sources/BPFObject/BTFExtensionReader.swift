@@ -31,16 +31,15 @@ struct BTFExtension {
         let lineTable = try section.part(
             header.size + Int(try section.u32(16)), Int(try section.u32(20)), what: "line_info of \(section.what)")
 
-        var beginnings: (section: String, types: [Int: TypeID]) = ("", [:])
-        try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, position throws(ObjectError) in
-            if name != beginnings.section {
-                if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
-                beginnings = (name, functions[name] ?? [:])
+        try Self.forEachBlock(functionTable, minimumSize: 8, strings: strings) { block throws(ObjectError) in
+            if block.count == 0 { return }
+            var types = functions[block.section] ?? Dictionary(minimumCapacity: block.count)
+            for index in 0..<block.count {
+                let position = block.position + index * block.recordSize
+                types[Int(try functionTable.u32(position))] = TypeID(try functionTable.u32(position + 4))
             }
-            let offset = Int(try functionTable.u32(position))
-            beginnings.types[offset] = TypeID(try functionTable.u32(position + 4))
+            functions[block.section] = types
         }
-        if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
         try Self.forEachBlock(lineTable, minimumSize: 16, strings: strings) { block throws(ObjectError) in
             var last: Line?
             var isSorted = true
@@ -88,18 +87,6 @@ struct BTFExtension {
     /// size, and whoever adds one writes that much.
     private static let maximumRecordSize = 252
 
-    /// Walks a table: the size of a record, then per section its name, the number of its records and the records.
-    ///
-    /// - Parameter body: gets the section's name and where the record is.
-    static func forEachRecord(
-        _ table: ByteReader, minimumSize: Int, strings: ByteReader,
-        _ body: (_ section: String, _ position: Int) throws(ObjectError) -> Void
-    ) throws(ObjectError) {
-        try forEachBlock(table, minimumSize: minimumSize, strings: strings) { block throws(ObjectError) in
-            for index in 0..<block.count { try body(block.section, block.position + index * block.recordSize) }
-        }
-    }
-
     /// Records of one section of code.
     struct Block {
         let section: String
@@ -111,7 +98,7 @@ struct BTFExtension {
         let recordSize: Int
     }
 
-    /// Walks a table, as ``forEachRecord(_:minimumSize:strings:_:)`` does, block by block.
+    /// Walks a table: the size of a record, then per section of code its name, the number of its records and the records.
     static func forEachBlock(
         _ table: ByteReader, minimumSize: Int, strings: ByteReader, _ body: (Block) throws(ObjectError) -> Void
     ) throws(ObjectError) {

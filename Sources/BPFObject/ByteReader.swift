@@ -7,16 +7,23 @@ struct ByteReader {
     private let bytes: [UInt8]
     /// The window.
     let range: Range<Int>
-    /// What the window is, for messages: "section .BTF".
-    let what: String
+    /// What the window is, or of which kind and name: messages are rare, and readers made by the thousand.
+    private let name: String
+    private let kind: StaticString
 
     /// - Parameter range: must lie within `bytes`.
-    init(_ bytes: [UInt8], _ range: Range<Int>, what: String) {
+    init(_ bytes: [UInt8], _ range: Range<Int>, what name: String, kind: StaticString = "") {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
         self.bytes = bytes
         self.range = range
-        self.what = what
+        self.name = name
+        self.kind = kind
     }
+
+    init(_ bytes: [UInt8], _ section: Section) { self.init(bytes, section.range, what: section.name, kind: "section ") }
+
+    /// What the window is, for messages: "section .BTF".
+    var what: String { "\(kind)\(name)" }
 
     var count: Int { range.count }
 
@@ -33,24 +40,16 @@ struct ByteReader {
     func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
 
     /// Numbers of 32 bits, one behind the other: whoever needs many checks once.
-    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] { try numbers(position, count) }
-
-    /// Numbers of 64 bits, one behind the other.
-    func doubleWords(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt64] { try numbers(position, count) }
-
-    private func numbers<Number: FixedWidthInteger & BitwiseCopyable>(
-        _ position: Int, _ count: Int
-    ) throws(ObjectError) -> [Number] {
-        let size = MemoryLayout<Number>.size
-        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / size else {
-            throw outside(position, size * max(0, count))
+    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] {
+        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / 4 else {
+            throw outside(position, 4 * max(0, count))
         }
         let start = range.lowerBound + position
         return bytes.withUnsafeBytes { bytes in
-            [Number](unsafeUninitializedCapacity: count) { numbers, initialized in
+            [UInt32](unsafeUninitializedCapacity: count) { words, initialized in
                 for index in 0..<count {
-                    let number = bytes.loadUnaligned(fromByteOffset: start + size * index, as: Number.self)
-                    numbers.initializeElement(at: index, to: Number(littleEndian: number))
+                    let word = bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self)
+                    words.initializeElement(at: index, to: UInt32(littleEndian: word))
                 }
                 initialized = count
             }

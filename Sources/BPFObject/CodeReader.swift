@@ -123,17 +123,16 @@ struct CodeReader {
     func callEdges() throws(ObjectError) -> [CallEdge] {
         var edges: [CallEdge] = []
         for (index, function) in functions.enumerated() {
-            let first = function.instructions.lowerBound
-            let words = try elf.contents(of: elf.sections[function.section.value])
-                .doubleWords(first.byteOffset, function.slotCount)
-            var slot = 0
-            while slot < words.count {
-                let at = first + slot
-                let opcode = UInt8(truncatingIfNeeded: words[slot])
-                slot += opcode == Instruction.wideLoadOpcode ? 2 : 1
+            let contents = elf.contents(of: elf.sections[function.section.value])
+            var next = function.instructions.lowerBound
+            while next < function.instructions.upperBound {
+                let at = next
+                let word = try contents.u64(at.byteOffset)
+                let opcode = UInt8(truncatingIfNeeded: word)
+                next = next + (opcode == Instruction.wideLoadOpcode ? 2 : 1)
                 // Most instructions refer to nothing.
                 guard opcode == Instruction.callOpcode || opcode == Instruction.wideLoadOpcode else { continue }
-                let instruction = Instruction(word: words[at.value - first.value])
+                let instruction = Instruction(word: word)
                 if let callee = try target(of: instruction, at: Place(section: function.section, instruction: at)) {
                     edges.append(
                         CallEdge(caller: index, callee: callee, instruction: at, isAddress: !instruction.isCall))

@@ -122,7 +122,7 @@ extension Object {
     }
 
     /// The contents of a section.
-    func contents(of section: Section) -> ByteReader { ByteReader(bytes, section.range, what: "section \(section.name)") }
+    func contents(of section: Section) -> ByteReader { ByteReader(bytes, section) }
 }
 
 extension BTFType {

@@ -319,7 +319,7 @@ struct ELFImage {
     private func contents(_ index: Int) -> ByteReader {
         let start = headers[index].offset
         let name = object.sections.indices.contains(index) ? object.sections[index].name : ""
-        return ByteReader(file.bytes, start..<(start + headers[index].size), what: "section \(name)")
+        return ByteReader(file.bytes, start..<(start + headers[index].size), what: name, kind: "section ")
     }
 
     private mutating func addString(_ string: String, to index: Int) -> Int {
