@@ -2,7 +2,6 @@
 
 public import ArgumentParser
 import BPFLink
-import Glibc
 import SystemPackage
 
 /// `bpflink`
@@ -26,9 +25,6 @@ public struct BPFLinkTool: ParsableCommand {
         do {
             var command = try parse(arguments)
             try command.run()
-        } catch let code as ExitCode {
-            // All is said; the parser would look for more words, of which there are none for a number.
-            Glibc.exit(code.rawValue)
         } catch {
             if exitCode(for: error) == .validationFailure, asksForJSON(arguments) {
                 let usage = Diagnostic(code: "usage", message(for: error))
