@@ -93,7 +93,9 @@ private struct GraphLinker {
             do throws(LinkErrors) {
                 let plan = try plan(number, planned)
                 steps.append(GraphPlan.Step(number: number, plan: plan))
-                planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
+                if members[number].offersExports {
+                    planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
+                }
             } catch {
                 errors += error.errors.map { (members[number].object.name, $0) }
                 // What imports from it shall not be told that it is not there.
