@@ -116,8 +116,8 @@ struct ELFImage {
         for section in object.sections where section.hasContents {
             let index = section.index.value
             if isDropped(section) {
-                headers[index] = SectionHeader(name: headers[index].name, type: ELFConstant.sectionProgramBits, alignment: 1)
-                headers[index].offset = smaller.count
+                // No type that anything is read from: a table that goes may be called as the license is.
+                headers[index] = SectionHeader(name: headers[index].name, type: ELFConstant.sectionNull, alignment: 1)
                 continue
             }
             let contents = Array(contents(index).all)
