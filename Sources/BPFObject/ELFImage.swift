@@ -32,7 +32,9 @@ struct ELFImage {
             // What relocations of it patch, which is none of the programs' business, is elsewhere now.
             if let table = relocationTable(of: SectionIndex(index)) { headers[table].size = 0 }
         }
-        for (section, more) in added.sorted(by: { $0.key < $1.key }) { changed.append((section, Array(contents(section).all) + more.bytes)) }
+        for (section, more) in added.sorted(by: { $0.key < $1.key }) {
+            changed.append((section, Array(contents(section).all) + more.bytes))
+        }
         file.reserve(changed.reduce(8 + headers.count * ELFConstant.sectionHeaderSize) { $0 + 8 + $1.contents.count })
         for (index, contents) in changed { replace(index, with: contents) }
         guard isGrown else { return file.bytes }
