@@ -25,7 +25,7 @@ struct GraphLoading {
 
     /// The plan with what is loaded by now in the place of what was planned.
     mutating func bound(_ plan: LinkPlan) throws(KernelError) -> LinkPlan {
-        for number in Set(plan.boundProviders.values.compactMap(\.plannedNumber)) where offers[number] == nil {
+        for number in plan.plannedProviders where offers[number] == nil {
             offers[number] = positions[number].map { objects[$0].offers }
         }
         do throws(LinkErrors) {

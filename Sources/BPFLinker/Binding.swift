@@ -17,7 +17,8 @@ public struct ProviderSlot: Hashable, Comparable, Sendable, CustomStringConverti
 /// An import and what was decided for it, before anything is loaded. Where the kernel refuses it to some of the programs, there are
 /// several bindings of the import: one for the calls of the others, and one for each way in which those programs come to it instead.
 public struct Binding: Sendable {
-    public enum Target: Sendable {
+    // Indirect, for bindings are handed on often and what they lead to is large.
+    public indirect enum Target: Sendable {
         /// Calls go to this function of the provider in the slot, which is verified as said.
         case call(ProviderExport, ProviderSlot, Verification)
         /// Calls go to a copy of this function of the provider, which the object is given.

@@ -80,15 +80,34 @@ struct CopyPlanner {
     /// Poisoned calls of the object's own imports have the numbers below.
     let firstPoison: Int
     private var sourceOf: [UInt32: Int] = [:]
-    private var sources: [(id: UInt32, carried: CarriedObject, imports: [SymbolIndex: CodeCopies.Target])] = []
-    /// By source and name, the number of an exported function.
-    private var exports: [[String: Int]] = []
+    private var sources: [Source] = []
     private var functions: [CodeCopies.Function] = []
     private var numbers: [CodeCopies.Function: Int] = [:]
     private var references: [Set<Int>] = []
     private var unresolved: [String] = []
-    private var callees: [[Int: [Int]]] = []
     private var errors: [LinkError] = []
+
+    /// An object that functions are copied from.
+    private struct Source {
+        let id: UInt32
+        let carried: CarriedObject
+        /// The number of an exported function, by name.
+        let exports: [String: Int]
+        var imports: [SymbolIndex: CodeCopies.Target] = [:]
+
+        init(id: UInt32, carried: CarriedObject) {
+            self.id = id
+            self.carried = carried
+            // Both are in the order of functions, and only what has a prototype is an export.
+            var left = carried.object.exports[...]
+            var numbers: [String: Int] = Dictionary(minimumCapacity: left.count)
+            for (number, function) in carried.object.functions.enumerated() where function.symbol == left.first?.function.symbol {
+                numbers[function.name] = number
+                left.removeFirst()
+            }
+            exports = numbers
+        }
+    }
 
     init(firstPoison: Int) { self.firstPoison = firstPoison }
 
@@ -107,7 +126,7 @@ struct CopyPlanner {
 
     /// Enters a function and all that it refers to.
     private mutating func enter(_ name: String, of id: UInt32, in carried: Carried, for provider: ProviderSnapshot) -> Int? {
-        guard let source = source(id, in: carried), let start = exports[source][name] else {
+        guard let source = source(id, in: carried), let start = sources[source].exports[name] else {
             errors.append(.notCarried(name, provider: provider))
             return nil
         }
@@ -115,10 +134,10 @@ struct CopyPlanner {
         let first = number(of: start, source).number
         while let function = waiting.popLast() {
             let own = number(of: function, source).number
-            for callee in callees[source][function] ?? [] {
-                let (number, isNew) = number(of: callee, source)
+            for edge in sources[source].carried.object.calls(from: function) {
+                let (number, isNew) = number(of: edge.callee, source)
                 references[own].insert(number)
-                if isNew { waiting.append(callee) }
+                if isNew { waiting.append(edge.callee) }
             }
             enterImports(of: function, own, source, in: carried, for: provider)
         }
@@ -138,15 +157,7 @@ struct CopyPlanner {
         if let known = sourceOf[id] { return known }
         guard let object = carried.objects[id] else { return nil }
         sourceOf[id] = sources.count
-        sources.append((id, object, [:]))
-        let functions = object.object.functions
-        let exported = Set(object.object.exports.map(\.function.symbol))
-        exports.append(
-            functions.indices.reduce(into: [:]) { numbers, index in
-                let function = functions[index]
-                if exported.contains(function.symbol) { numbers[function.name] = index }
-            })
-        callees.append(Dictionary(grouping: object.object.calls, by: \.caller).mapValues { $0.map(\.callee) })
+        sources.append(Source(id: id, carried: object))
         return sources.count - 1
     }
 

@@ -89,12 +89,14 @@ extension SyntheticEntry {
     /// unlike every symbol of the object.
     private static func name(for object: Object) -> String {
         let file = object.name.split(separator: "/").last ?? "library"
-        var name = String(
-            (file.split(separator: ".").first ?? "library").unicodeScalars.map { scalar in
-                scalar.isASCII && (scalar.properties.isAlphabetic || scalar == "_" || ("0"..."9").contains(scalar))
-                    ? Character(scalar) : "_"
-            })
-        if name.first.map({ ("0"..."9").contains($0) }) ?? true { name = "_" + name }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let letters = [UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z")]
+        let stem = (file.split(separator: ".").first ?? "library").unicodeScalars.map { scalar in
+            UInt8(exactly: scalar.value).map { byte in digits.contains(byte) || letters.contains { $0.contains(byte) } } == true
+                ? UInt8(scalar.value) : UInt8(ascii: "_")
+        }
+        var name = String(decoding: stem, as: UTF8.self)
+        if stem.first.map(digits.contains) ?? true { name = "_" + name }
         while object.symbols.contains(where: { $0.name == name }) { name += "_" }
         return name
     }

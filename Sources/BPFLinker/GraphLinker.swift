@@ -50,7 +50,7 @@ public func link(
 ) throws(GraphErrors) -> GraphPlan {
     let linker = GraphLinker(
         members: members, imports: imports, memberImports: memberImports, libraries: libraries, searchPath: searchPath,
-        options: options, exports: members.map { Set($0.object.exports.map(\.name)) })
+        options: options)
     return try linker.plan()
 }
 
@@ -61,8 +61,28 @@ private struct GraphLinker {
     let libraries: [ProviderSnapshot]
     let searchPath: [[ProviderSnapshot]]
     let options: LinkOptions
-    /// The names that each object offers.
-    let exports: [Set<String>]
+    /// Which of the objects offer a function that one of them imports.
+    private let offering: [String: [Int]]
+
+    init(
+        members: [GraphMember], imports: [ImportRequest], memberImports: [MemberRequest], libraries: [ProviderSnapshot],
+        searchPath: [[ProviderSnapshot]], options: LinkOptions
+    ) {
+        self.members = members
+        self.imports = imports
+        self.memberImports = memberImports
+        self.libraries = libraries
+        self.searchPath = searchPath
+        self.options = options
+        var offering: [String: [Int]] = [:]
+        for member in members {
+            for wanted in member.object.imports { offering[wanted.name] = [] }
+        }
+        for (number, member) in members.enumerated() where member.offersExports && !offering.isEmpty {
+            for export in member.object.exports where offering[export.name] != nil { offering[export.name]?.append(number) }
+        }
+        self.offering = offering
+    }
 
     func plan() throws(GraphErrors) -> GraphPlan {
         let order = try order(dependencies())
@@ -73,7 +93,9 @@ private struct GraphLinker {
             do throws(LinkErrors) {
                 let plan = try plan(number, planned)
                 steps.append(GraphPlan.Step(number: number, plan: plan))
-                planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
+                if members[number].offersExports {
+                    planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
+                }
             } catch {
                 errors += error.errors.map { (members[number].object.name, $0) }
                 // What imports from it shall not be told that it is not there.
@@ -92,14 +114,15 @@ private struct GraphLinker {
             if let provider = planned[request.member] { requests.append(ImportRequest(name: request.name, provider: provider)) }
         }
         let others = members.indices.filter { $0 != number && members[$0].offersExports }
-        let offering = others.filter { !exports[$0].isDisjoint(with: names) }
+        let wanted = Set(names.flatMap { offering[$0] ?? [] })
+        let near = others.filter(wanted.contains)
         func link(to chosen: [Int]) throws(LinkErrors) -> LinkPlan {
             try BPFLinker.link(
                 object, imports: requests, libraries: chosen.compactMap { planned[$0] } + libraries, searchPath: searchPath,
                 options: options(for: object))
         }
         do throws(LinkErrors) {
-            return try link(to: offering)
+            return try link(to: near)
         } catch {
             // What was searched, and which names are near, is told of all of them.
             return try link(to: others)
@@ -151,10 +174,6 @@ private struct GraphLinker {
 
     /// All that objects may have to import from each other: of a name that two offer, from both.
     private func dependencies() -> [[Dependency]] {
-        var offering: [String: [Int]] = [:]
-        for (number, member) in members.enumerated() where member.offersExports {
-            for export in member.object.exports { offering[export.name, default: []].append(number) }
-        }
         let requested = Dictionary(memberImports.map { ($0.name, $0.member) }, uniquingKeysWith: { a, _ in a })
         let decided = Set(imports.map(\.name))
         return members.enumerated().map { number, member in

@@ -51,12 +51,23 @@ extension ProviderSnapshot {
 extension LinkPlan {
     /// Whom each import is bound to, by the import's name; weak imports that are bound to nothing are not in it.
     public var boundProviders: [String: ProviderSnapshot] {
-        bindings.reduce(into: [:]) { providers, binding in
-            switch binding.target {
-            case .call(_, let slot, _): providers[binding.import.name] = self.providers[slot.value]
-            case .copy(_, let provider): providers[binding.import.name] = provider
-            case .unresolved: break
-            }
+        var bound: [String: ProviderSnapshot] = Dictionary(minimumCapacity: bindings.count)
+        for binding in bindings { bound[binding.import.name] = provider(of: binding) ?? bound[binding.import.name] }
+        return bound
+    }
+
+    private func provider(of binding: Binding) -> ProviderSnapshot? {
+        switch binding.target {
+        case .call(_, let slot, _): providers[slot.value]
+        case .copy(_, let provider): provider
+        case .unresolved: nil
+        }
+    }
+
+    /// Which of the objects that are linked together the object imports from.
+    public var plannedProviders: Set<Int> {
+        bindings.reduce(into: []) { planned, binding in
+            if let number = provider(of: binding)?.plannedNumber { planned.insert(number) }
         }
     }
 
@@ -67,10 +78,9 @@ extension LinkPlan {
     public func bound(
         to provider: (_ number: Int, _ function: String) -> ProviderSnapshot?
     ) throws(LinkErrors) -> LinkPlan {
-        let bound = boundProviders
-        guard bound.values.contains(where: { $0.plannedNumber != nil }) else { return self }
+        if plannedProviders.isEmpty { return self }
         var actual: [String: ProviderSnapshot] = [:]
-        for (name, planned) in bound { actual[name] = planned.plannedNumber.map { provider($0, name) } ?? planned }
+        for (name, planned) in boundProviders { actual[name] = planned.plannedNumber.map { provider($0, name) } ?? planned }
         return try relinked(to: actual, options)
     }
 }

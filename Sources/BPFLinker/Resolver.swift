@@ -15,8 +15,8 @@ struct Resolver {
     let libraries: [[ProviderSnapshot]]
     let options: LinkOptions
 
-    /// Exports by provider id and name.
-    private var exports: [UInt32: [String: ProviderExport]] = [:]
+    /// Who offers a function that the object imports, in the order of the lists and within them.
+    private var offers: [String: [Offer]] = [:]
     private var providers: [ProviderSnapshot] = []
     private var slots: [UInt32: ProviderSlot] = [:]
     private var errors: [LinkError] = []
@@ -29,9 +29,22 @@ struct Resolver {
         self.requestsByName = Dictionary(grouping: requests, by: \.name)
         self.libraries = libraries.map(Self.distinct)
         self.options = options
-        for provider in Self.distinct(requests.map(\.provider) + libraries.flatMap { $0 }) {
-            exports[provider.id] = Dictionary(provider.exports.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        for wanted in object.imports { offers[wanted.name] = [] }
+        if offers.isEmpty { return }
+        for (list, providers) in ([Self.distinct(requests.map(\.provider))] + self.libraries).enumerated() {
+            for provider in providers {
+                for export in provider.exports where offers[export.name] != nil {
+                    offers[export.name]?.append(Offer(list: list, provider: provider, export: export))
+                }
+            }
         }
+    }
+
+    private struct Offer {
+        /// The list that the provider is in; 0 is that of providers which requests name.
+        let list: Int
+        let provider: ProviderSnapshot
+        let export: ProviderExport
     }
 
     mutating func plan() throws(LinkErrors) -> LinkPlan {
@@ -95,7 +108,7 @@ struct Resolver {
             return []
         }
         if let request = requests.first {
-            guard let export = exports[request.provider.id]?[wanted.name] else {
+            guard let export = offers[wanted.name]?.first(where: { $0.provider.id == request.provider.id })?.export else {
                 let candidates = candidates(for: wanted, in: [request.provider])
                 errors.append(.noSuchExport(request, import: wanted, candidates: candidates))
                 return []
@@ -103,15 +116,14 @@ struct Resolver {
             return bind(wanted, to: export, of: request.provider)
         }
 
-        var offering: [ProviderSnapshot] = []
-        for list in libraries where offering.isEmpty { offering = list.filter { exports[$0.id]?[wanted.name] != nil } }
-        if offering.count > 1 {
-            errors.append(.ambiguous(wanted, offering))
+        let offers = (offers[wanted.name] ?? []).drop { $0.list == 0 }
+        // The first list that has it decides.
+        let offering = offers.prefix { $0.list == offers.first?.list }
+        if Set(offering.map(\.provider.id)).count > 1 {
+            errors.append(.ambiguous(wanted, Self.distinct(offering.map(\.provider))))
             return []
         }
-        if let provider = offering.first, let export = exports[provider.id]?[wanted.name] {
-            return bind(wanted, to: export, of: provider)
-        }
+        if let offer = offering.first { return bind(wanted, to: offer.export, of: offer.provider) }
         if wanted.isWeak || !isUsed(wanted) {
             return [Binding(wanted, to: .unresolved(poison: Poison.immediate(forImport: number)))]
         }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 /// The type information of an object or of a loaded program, as values (`Documentation/bpf/btf.rst` of the kernel).
-public struct BTF: Sendable {
+///
+/// It never changes; a class, because every prototype refers to its types.
+public final class BTF: Sendable {
     /// All types; the index is the ``TypeID``, so element 0 is `void`.
     public let types: [BTFType]
+    /// Where each type's record begins in the type table; element 0 stands for `void`.
+    let records: [Int]
+    /// What it was read from.
+    let section: ByteReader
 
     /// Declaration tags by what they are on; a declaration may have several.
     private let tags: [TypeID: [DeclarationTag]]
@@ -14,8 +20,10 @@ public struct BTF: Sendable {
         let value: String
     }
 
-    init(types: [BTFType]) {
+    init(types: [BTFType], records: [Int], section: ByteReader) {
         self.types = types
+        self.records = records
+        self.section = section
         var tags: [TypeID: [DeclarationTag]] = [:]
         for type in types {
             if case .declTag(let target, let component) = type.content {

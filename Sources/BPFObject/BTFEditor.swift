@@ -12,18 +12,20 @@ struct BTFEditor {
     /// The number of the type that is added next.
     private(set) var nextID: UInt32
 
-    init(_ section: ByteReader) throws(ObjectError) {
-        headerSize = try BTFHeader(section, minimumSize: 24).size
-        header = Array(section.all.prefix(headerSize))
-        types = ByteWriter(Array(try BTF.typeTable(section).all))
-        strings = ByteWriter(Array(try BTF.strings(section).all))
-        (parsed, records) = try BTF.withRecords(section)
+    init(_ btf: BTF) throws(ObjectError) {
+        headerSize = try BTFHeader(btf.section, minimumSize: 24).size
+        header = Array(btf.section.all.prefix(headerSize))
+        types = ByteWriter(Array(try BTF.typeTable(btf.section).all))
+        strings = ByteWriter(Array(try BTF.strings(btf.section).all))
+        parsed = btf
+        records = btf.records
         nextID = UInt32(parsed.types.count)
     }
 
     /// The section's new contents.
     var bytes: [UInt8] {
         var writer = ByteWriter(header)
+        writer.reserve(types.count + strings.count)
         writer.put32(0, at: 8)
         writer.put32(UInt32(types.count), at: 12)
         writer.put32(UInt32(types.count), at: 16)
@@ -36,12 +38,13 @@ struct BTFEditor {
     /// Adds a string.
     ///
     /// - Returns: its offset.
-    mutating func addString(_ string: String) -> UInt32 { addString(bytes: Array(string.utf8)[...]) }
+    mutating func addString(_ string: String) -> UInt32 { addString(bytes: string.utf8) }
 
     /// Adds a string, as it is without the zero at its end.
-    mutating func addString(bytes: ArraySlice<UInt8>) -> UInt32 {
+    mutating func addString(bytes: some Collection<UInt8>) -> UInt32 {
         let offset = UInt32(strings.count)
-        strings.append(Array(bytes) + [0])
+        strings.append(bytes)
+        strings.append8(0)
         return offset
     }
 

@@ -16,11 +16,14 @@ struct BTFExtensionEditor {
 
     /// What an added program is described by; offsets are those of strings in `.BTF`.
     struct Entry {
-        var function = TypeID.void
-        var section: UInt32 = 0
-        var file: UInt32 = 0
-        var line: UInt32 = 0
+        let function: TypeID
+        let section: UInt32
+        let file: UInt32
+        let line: UInt32
     }
+
+    /// The words of a record, as many of them as Linux 7.3 defines: the offset of the instruction first, and what is left is 0.
+    typealias Record = SIMD4<UInt32>
 
     /// `struct btf_ext_header` with all that Linux 7.3 defines.
     private static let headerSize = 32
@@ -46,22 +49,22 @@ struct BTFExtensionEditor {
     }
 
     /// The records of a table that describe a section of code.
-    func records(_ table: Table, ofSection section: String) -> [[UInt32]] {
-        tables[table.rawValue].blocks.filter { $0.section == section }.flatMap(\.records)
+    func records(_ table: Table, ofSection section: String) -> [Record] {
+        tables[table.rawValue].records(ofSection: section)
     }
 
     /// Adds records that describe a section of code.
     ///
     /// - Parameter name: where the section's name is in the strings of `.BTF`.
-    mutating func add(_ records: [[UInt32]], to table: Table, section: String, name: UInt32) {
+    mutating func add(_ records: [Record], to table: Table, section: String, name: UInt32) {
         tables[table.rawValue].add(records, section: section, name: name)
     }
 
     /// Adds one function record and one line record at the start of a new program.
     mutating func add(_ entry: Entry, section: String) {
-        add([[0, entry.function.value]], to: .functions, section: section, name: entry.section)
+        add([Record(0, entry.function.value, 0, 0)], to: .functions, section: section, name: entry.section)
         // Line 1, column 0.
-        add([[0, entry.file, entry.line, 1 << 10]], to: .lines, section: section, name: entry.section)
+        add([Record(0, entry.file, entry.line, 1 << 10)], to: .lines, section: section, name: entry.section)
     }
 
     /// The section's new contents.
@@ -85,18 +88,19 @@ struct BTFExtensionEditor {
 
 /// One table of `.BTF.ext`: the size of a record, then per section of code its name, the number of its records and the records.
 struct BTFExtensionTable {
-    struct Block {
+    private struct Block {
         let section: String
         /// Where the name is in the strings of `.BTF`.
         let name: UInt32
-        /// Each as the words that it consists of.
-        var records: [[UInt32]]
+        /// The words of all records, one record behind the other.
+        var words: [UInt32]
     }
 
-    private let recordSize: Int
-    private(set) var blocks: [Block] = []
+    /// How many words a record has.
+    private let stride: Int
+    private var blocks: [Block] = []
 
-    init(recordSize: Int) { self.recordSize = recordSize }
+    init(recordSize: Int) { stride = recordSize / 4 }
 
     init(_ contents: ByteReader, of table: BTFExtensionEditor.Table, strings: ByteReader) throws(ObjectError) {
         guard contents.count > 0 else {
@@ -104,49 +108,55 @@ struct BTFExtensionTable {
             return
         }
         self.init(recordSize: Int(try contents.u32(0)))
-        var last = -1
-        try BTFExtension.forEachRecord(contents, minimumSize: table.recordSize, strings: strings) {
-            section, name, position throws(ObjectError) in
-            var record: [UInt32] = []
-            for word in 0..<recordSize / 4 { record.append(try contents.u32(position + 4 * word)) }
+        try BTFExtension.forEachBlock(contents, minimumSize: table.recordSize, strings: strings) { read throws(ObjectError) in
+            if read.count == 0 { return }
+            let words = try contents.words(read.position, read.count * stride)
             // Two blocks of one section are one: readers look for the first.
-            if last >= 0, blocks[last].section == section {
-                blocks[last].records.append(record)
-            } else if let index = blocks.firstIndex(where: { $0.section == section }) {
-                blocks[index].records.append(record)
-                last = index
+            if let index = blocks.firstIndex(where: { $0.section == read.section }) {
+                blocks[index].words += words
             } else {
-                blocks.append(Block(section: section, name: name, records: [record]))
-                last = blocks.count - 1
+                blocks.append(Block(section: read.section, name: read.name, words: words))
             }
         }
     }
 
-    mutating func add(_ records: [[UInt32]], section: String, name: UInt32) {
-        if records.isEmpty { return }
-        // A record has the words that this table's records have; what is not known of one is 0.
-        let words = recordSize / 4
-        let records = records.map { record in (0..<words).map { $0 < record.count ? record[$0] : 0 } }
-        if let index = blocks.firstIndex(where: { $0.section == section }) {
-            blocks[index].records += records
-            // Readers go through a section's records in the order of instructions, and stop at the first behind what they look for.
-            blocks[index].records.sort { $0[0] < $1[0] }
-        } else {
-            blocks.append(Block(section: section, name: name, records: records.sorted { $0[0] < $1[0] }))
+    func records(ofSection section: String) -> [BTFExtensionEditor.Record] {
+        guard let words = blocks.first(where: { $0.section == section })?.words else { return [] }
+        return Swift.stride(from: 0, to: words.count, by: stride).map { start in
+            var record = BTFExtensionEditor.Record()
+            for word in 0..<min(stride, record.scalarCount) { record[word] = words[start + word] }
+            return record
         }
+    }
+
+    mutating func add(_ records: [BTFExtensionEditor.Record], section: String, name: UInt32) {
+        if records.isEmpty { return }
+        let index = blocks.firstIndex { $0.section == section } ?? blocks.count
+        if index == blocks.count { blocks.append(Block(section: section, name: name, words: [])) }
+        for record in records {
+            // A record has the words that this table's records have; what is not known of one is 0.
+            for word in 0..<stride { blocks[index].words.append(word < record.scalarCount ? record[word] : 0) }
+        }
+        sort(&blocks[index].words)
+    }
+
+    /// Readers go through a section's records in the order of instructions, and stop at the first behind what they look for.
+    private func sort(_ words: inout [UInt32]) {
+        let starts = Array(Swift.stride(from: 0, to: words.count, by: stride))
+        if zip(starts, starts.dropFirst()).allSatisfy({ words[$0] <= words[$1] }) { return }
+        words = starts.sorted { words[$0] < words[$1] }.flatMap { words[$0..<($0 + stride)] }
     }
 
     /// Empty if there are no records.
     var bytes: [UInt8] {
         if blocks.isEmpty { return [] }
         var writer = ByteWriter([])
-        writer.append32(UInt32(recordSize))
+        writer.reserve(4 + blocks.reduce(0) { $0 + 8 + 4 * $1.words.count })
+        writer.append32(UInt32(4 * stride))
         for block in blocks {
             writer.append32(block.name)
-            writer.append32(UInt32(block.records.count))
-            for record in block.records {
-                for word in record { writer.append32(word) }
-            }
+            writer.append32(UInt32(block.words.count / stride))
+            writer.append(block.words)
         }
         return writer.bytes
     }

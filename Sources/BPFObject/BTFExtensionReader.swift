@@ -5,12 +5,17 @@ struct BTFExtension {
     /// Which `BTF_KIND_FUNC` begins where; offsets in bytes from the start of the section.
     private(set) var functions: [String: [Int: TypeID]] = [:]
     /// Lines of source by section, in the order of instructions.
-    private(set) var lines: [String: [Line]] = [:]
+    private var lines: [String: [Line]] = [:]
+    /// The names of files, by where they are in the strings.
+    private var files: [UInt32: String] = [:]
 
-    struct Line {
+    /// As it is stored: hardly any line is ever asked for.
+    private struct Line {
         /// Bytes from the start of the section.
-        let offset: Int
-        let location: SourceLocation
+        let offset: UInt32
+        let file: UInt32
+        /// Number and column.
+        let place: UInt32
     }
 
     /// What an object without `.BTF.ext` has.
@@ -26,43 +31,43 @@ struct BTFExtension {
         let lineTable = try section.part(
             header.size + Int(try section.u32(16)), Int(try section.u32(20)), what: "line_info of \(section.what)")
 
-        var beginnings: (section: String, types: [Int: TypeID]) = ("", [:])
-        try Self.forEachRecord(functionTable, minimumSize: 8, strings: strings) { name, _, position throws(ObjectError) in
-            if name != beginnings.section {
-                if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
-                beginnings = (name, functions[name] ?? [:])
+        try Self.forEachBlock(functionTable, minimumSize: 8, strings: strings) { block throws(ObjectError) in
+            if block.count == 0 { return }
+            var types = functions[block.section] ?? Dictionary(minimumCapacity: block.count)
+            for index in 0..<block.count {
+                let position = block.position + index * block.recordSize
+                types[Int(try functionTable.u32(position))] = TypeID(try functionTable.u32(position + 4))
             }
-            let offset = Int(try functionTable.u32(position))
-            beginnings.types[offset] = TypeID(try functionTable.u32(position + 4))
+            functions[block.section] = types
         }
-        if !beginnings.types.isEmpty { functions[beginnings.section] = beginnings.types }
-        // Nearly all lines are of the section and the file of the line before.
-        var files: [UInt32: String] = [:]
-        var last: (offset: UInt32, file: String)?
-        var current: (section: String, lines: [Line]) = ("", [])
-        try Self.forEachRecord(lineTable, minimumSize: 16, strings: strings) { name, _, position throws(ObjectError) in
-            if name != current.section {
-                lines[current.section, default: []] += current.lines
-                current = (name, [])
+        try Self.forEachBlock(lineTable, minimumSize: 16, strings: strings) { block throws(ObjectError) in
+            var last: Line?
+            var isSorted = true
+            var added: [Line] = []
+            added.reserveCapacity(block.count)
+            let stride = block.recordSize / 4
+            let words = try lineTable.words(block.position, block.count * stride)
+            for start in Swift.stride(from: 0, to: words.count, by: stride) {
+                let line = Line(offset: words[start], file: words[start + 1], place: words[start + 3])
+                // Nearly all lines are of the file of the line before.
+                if last?.file != line.file, files[line.file] == nil { files[line.file] = try Self.file(line.file, of: strings) }
+                if let last, line.offset < last.offset { isSorted = false }
+                added.append(line)
+                last = line
             }
-            let fileOffset = try lineTable.u32(position + 4)
-            if last?.offset != fileOffset { last = (fileOffset, try Self.file(fileOffset, of: strings, &files)) }
-            let place = try lineTable.u32(position + 12)
-            let location = SourceLocation(file: last?.file ?? "", line: Int(place >> 10), column: Int(place & 0x3ff))
-            current.lines.append(Line(offset: Int(try lineTable.u32(position)), location: location))
+            if let known = lines[block.section] {
+                added = known + added
+                isSorted = false
+            }
+            if !isSorted { added.sort { $0.offset < $1.offset } }
+            lines[block.section] = added
         }
-        lines[current.section, default: []] += current.lines
-        for name in lines.keys { lines[name]?.sort { $0.offset < $1.offset } }
     }
 
-    private static func file(
-        _ offset: UInt32, of strings: ByteReader, _ known: inout [UInt32: String]
-    ) throws(ObjectError) -> String {
-        if let file = known[offset] { return file }
+    private static func file(_ offset: UInt32, of strings: ByteReader) throws(ObjectError) -> String {
         var path = Substring(try strings.string(Int(offset)))
         // Of a header that is included by its name alone, the directory is that of the file, which may be `.` as well.
         while path.hasPrefix("./") { path = path.dropFirst(2) }
-        known[offset] = String(path)
         return String(path)
     }
 
@@ -73,22 +78,31 @@ struct BTFExtension {
         var high = lines.count
         while low < high {
             let middle = (low + high) / 2
-            if lines[middle].offset <= instruction.byteOffset { low = middle + 1 } else { high = middle }
+            if Int(lines[middle].offset) <= instruction.byteOffset { low = middle + 1 } else { high = middle }
         }
-        guard low > 0, lines[low - 1].offset >= function.lowerBound.byteOffset else { return nil }
-        return lines[low - 1].location
+        guard low > 0, Int(lines[low - 1].offset) >= function.lowerBound.byteOffset else { return nil }
+        let (file, place) = (lines[low - 1].file, lines[low - 1].place)
+        return SourceLocation(file: files[file] ?? "", line: Int(place >> 10), column: Int(place & 0x3ff))
     }
 
     /// `MAX_FUNCINFO_REC_SIZE` and `MAX_LINEINFO_REC_SIZE` of `kernel/bpf/check_btf.c`. A table without records may state any
     /// size, and whoever adds one writes that much.
     private static let maximumRecordSize = 252
 
-    /// Walks a table: the size of a record, then per section its name, the number of its records and the records.
-    ///
-    /// - Parameter body: gets the section's name, where in `strings` that is, and where the record is.
-    static func forEachRecord(
-        _ table: ByteReader, minimumSize: Int, strings: ByteReader,
-        _ body: (_ section: String, _ name: UInt32, _ position: Int) throws(ObjectError) -> Void
+    /// Records of one section of code.
+    struct Block {
+        let section: String
+        /// Where the section's name is in the strings of `.BTF`.
+        let name: UInt32
+        /// Where the first record is.
+        let position: Int
+        let count: Int
+        let recordSize: Int
+    }
+
+    /// Walks a table: the size of a record, then per section of code its name, the number of its records and the records.
+    static func forEachBlock(
+        _ table: ByteReader, minimumSize: Int, strings: ByteReader, _ body: (Block) throws(ObjectError) -> Void
     ) throws(ObjectError) {
         if table.count == 0 { return }
         let recordSize = Int(try table.u32(0))
@@ -97,8 +111,8 @@ struct BTFExtension {
         }
         var position = 4
         while position < table.count {
-            let nameOffset = try table.u32(position)
-            let name = try strings.string(Int(nameOffset))
+            let name = try table.u32(position)
+            let section = try strings.string(Int(name))
             let count = Int(try table.u32(position + 4))
             position += 8
             guard count <= (table.count - position) / recordSize else {
@@ -106,10 +120,8 @@ struct BTFExtension {
                     .malformed, "\(table.what) states \(count) records where \((table.count - position) / recordSize) fit",
                     at: table.place(position - 4))
             }
-            for _ in 0..<count {
-                try body(name, nameOffset, position)
-                position += recordSize
-            }
+            try body(Block(section: section, name: name, position: position, count: count, recordSize: recordSize))
+            position += count * recordSize
         }
     }
 }

@@ -7,18 +7,14 @@ extension BTF {
     ///   - bytes: one whole BTF, little-endian.
     ///   - what: what messages call it.
     /// - Throws: at the first record that the bytes cannot hold, is of an unknown kind or refers to a type that is not there.
-    public init(bytes: [UInt8], what: String = "BTF") throws(ObjectError) {
+    public convenience init(bytes: [UInt8], what: String = "BTF") throws(ObjectError) {
         try self.init(ByteReader(bytes, 0..<bytes.count, what: what))
     }
 
-    init(_ section: ByteReader) throws(ObjectError) {
-        self = try Self.withRecords(section).btf
-    }
-
-    /// The types, and where each one's record begins in the type table (element 0 stands for `void`).
-    static func withRecords(_ section: ByteReader) throws(ObjectError) -> (btf: BTF, records: [Int]) {
-        var reader = BTFTypeReader(table: try typeTable(section), strings: try strings(section))
-        return (BTF(types: try reader.readAll()), reader.records)
+    convenience init(_ section: ByteReader) throws(ObjectError) {
+        var reader = BTFTypeReader(table: try Self.typeTable(section), strings: try Self.strings(section))
+        let types = try reader.readAll()
+        self.init(types: types, records: reader.records, section: section)
     }
 
     /// The type table of a BTF.
@@ -93,6 +89,8 @@ private struct BTFTypeReader {
         let name = try name(position)
         let info = try table.u32(position + 4)
         let sizeOrType = position + 8
+        // Kinds that have no use for the third word have it all the same.
+        let size = Int(try table.u32(sizeOrType))
         position += 12
         let count = Int(info & 0xffff)
         let flag = info >> 31 != 0
@@ -105,7 +103,7 @@ private struct BTFTypeReader {
                 name: name,
                 content: .integer(
                     BTFType.Integer(
-                        size: Int(try table.u32(sizeOrType)), bits: Int(data & 0xff), isSigned: encoding & 1 != 0,
+                        size: size, bits: Int(data & 0xff), isSigned: encoding & 1 != 0,
                         isCharacter: encoding & 2 != 0, isBoolean: encoding & 4 != 0)))
         case 2: return BTFType(name: name, content: .pointer(to: try reference(sizeOrType)))
         case 3:
@@ -128,7 +126,7 @@ private struct BTFTypeReader {
                 name: name,
                 content: .structure(
                     BTFType.Structure(
-                        isUnion: (info >> 24) & 0x1f == 5, size: Int(try table.u32(sizeOrType)), members: members)))
+                        isUnion: (info >> 24) & 0x1f == 5, size: size, members: members)))
         case 6, 19:
             let isWide = (info >> 24) & 0x1f == 19
             var values: [BTFType.Enumeration.Value] = []
@@ -147,7 +145,7 @@ private struct BTFTypeReader {
             return BTFType(
                 name: name,
                 content: .enumeration(
-                    BTFType.Enumeration(size: Int(try table.u32(sizeOrType)), isSigned: flag, values: values)))
+                    BTFType.Enumeration(size: size, isSigned: flag, values: values)))
         case 7: return BTFType(name: name, content: .forward(isUnion: flag))
         case 8: return BTFType(name: name, content: .typedef(try reference(sizeOrType)))
         case 9: return BTFType(name: name, content: .volatile(try reference(sizeOrType)))
@@ -177,7 +175,7 @@ private struct BTFTypeReader {
                         type: try nextReference(), offset: Int(try word()), size: Int(try word())))
             }
             return BTFType(name: name, content: .dataSection(entries))
-        case 16: return BTFType(name: name, content: .float(size: Int(try table.u32(sizeOrType))))
+        case 16: return BTFType(name: name, content: .float(size: size))
         case 17:
             let component = Int(Int32(bitPattern: try word()))
             return BTFType(name: name, content: .declTag(on: try reference(sizeOrType), component: component))

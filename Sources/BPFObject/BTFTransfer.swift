@@ -8,17 +8,16 @@ struct BTFTransfer {
     private let table: ByteReader
     private let strings: ByteReader
     private let btf: BTF
-    private let records: [Int]
     /// Where strings that were taken over are in the new BTF, by where they were.
     private var placed: [UInt32: UInt32] = [0: 0]
     /// The new numbers of types that were taken over.
     private(set) var ids: [TypeID: TypeID] = [.void: .void]
 
-    /// - Parameter section: the contents of the `.BTF` that types are taken from.
-    init(from section: ByteReader) throws(ObjectError) {
-        table = try BTF.typeTable(section)
-        strings = try BTF.strings(section)
-        (btf, records) = try BTF.withRecords(section)
+    /// - Parameter btf: that types are taken from.
+    init(from btf: BTF) throws(ObjectError) {
+        table = try BTF.typeTable(btf.section)
+        strings = try BTF.strings(btf.section)
+        self.btf = btf
     }
 
     /// Takes types over.
@@ -54,7 +53,7 @@ struct BTFTransfer {
 
         for id in order {
             let layout = try layout(of: id)
-            let start = records[Int(id.value)]
+            let start = btf.records[Int(id.value)]
             var record = ByteWriter(Array(try table.part(start, layout.end - start, what: "a type").all))
             for field in layout.types {
                 guard let target = ids[TypeID(try table.u32(field))] else { continue }
@@ -90,7 +89,7 @@ struct BTFTransfer {
     }
 
     private func layout(of id: TypeID) throws(ObjectError) -> Layout {
-        let start = records[Int(id.value)]
+        let start = btf.records[Int(id.value)]
         let info = try table.u32(start + 4)
         let count = Int(info & 0xffff)
         var layout = Layout(end: start + 12, strings: [start])

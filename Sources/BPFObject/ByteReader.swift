@@ -7,16 +7,23 @@ struct ByteReader {
     private let bytes: [UInt8]
     /// The window.
     let range: Range<Int>
-    /// What the window is, for messages: "section .BTF".
-    let what: String
+    /// What the window is, or of which kind and name: messages are rare, and readers made by the thousand.
+    private let name: String
+    private let kind: StaticString
 
     /// - Parameter range: must lie within `bytes`.
-    init(_ bytes: [UInt8], _ range: Range<Int>, what: String) {
+    init(_ bytes: [UInt8], _ range: Range<Int>, what name: String, kind: StaticString = "") {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
         self.bytes = bytes
         self.range = range
-        self.what = what
+        self.name = name
+        self.kind = kind
     }
+
+    init(_ bytes: [UInt8], _ section: Section) { self.init(bytes, section.range, what: section.name, kind: "section ") }
+
+    /// What the window is, for messages: "section .BTF".
+    var what: String { "\(kind)\(name)" }
 
     var count: Int { range.count }
 
@@ -31,6 +38,23 @@ struct ByteReader {
     func u32(_ position: Int) throws(ObjectError) -> UInt32 { try load(position) }
     func u64(_ position: Int) throws(ObjectError) -> UInt64 { try load(position) }
     func s32(_ position: Int) throws(ObjectError) -> Int32 { Int32(bitPattern: try u32(position)) }
+
+    /// Numbers of 32 bits, one behind the other: whoever needs many checks once.
+    func words(_ position: Int, _ count: Int) throws(ObjectError) -> [UInt32] {
+        guard position >= 0, position <= self.count, count >= 0, count <= (self.count - position) / 4 else {
+            throw outside(position, 4 * max(0, count))
+        }
+        let start = range.lowerBound + position
+        return bytes.withUnsafeBytes { bytes in
+            [UInt32](unsafeUninitializedCapacity: count) { words, initialized in
+                for index in 0..<count {
+                    let word = bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self)
+                    words.initializeElement(at: index, to: UInt32(littleEndian: word))
+                }
+                initialized = count
+            }
+        }
+    }
 
     /// The longest name that is read. Names may overlap in a string table, so without a bound a small file could claim an
     /// enormous amount of text; the kernel takes names of less than 512 bytes (`KSYM_NAME_LEN`).
@@ -95,8 +119,10 @@ struct ByteReader {
 
 extension Instruction {
     /// Reads the slot at a byte position.
-    init(_ reader: ByteReader, at position: Int) throws(ObjectError) {
-        let word = try reader.u64(position)
+    init(_ reader: ByteReader, at position: Int) throws(ObjectError) { self.init(word: try reader.u64(position)) }
+
+    /// The slot that is stored as a number.
+    init(word: UInt64) {
         self.init(
             opcode: UInt8(truncatingIfNeeded: word), destination: UInt8(truncatingIfNeeded: (word >> 8) & 0xf),
             source: UInt8(truncatingIfNeeded: (word >> 12) & 0xf),

@@ -8,20 +8,24 @@ struct ByteWriter {
 
     var count: Int { bytes.count }
 
-    mutating func append(_ more: [UInt8]) { bytes += more }
+    mutating func append(_ more: some Collection<UInt8>) { bytes += more }
     mutating func append8(_ value: UInt8) { bytes.append(value) }
-    mutating func append16(_ value: UInt16) { append(UInt64(value), 2) }
-    mutating func append32(_ value: UInt32) { append(UInt64(value), 4) }
-    mutating func append64(_ value: UInt64) { append(value, 8) }
+    mutating func append16(_ value: UInt16) { append(littleEndian: value.littleEndian) }
+    mutating func append32(_ value: UInt32) { append(littleEndian: value.littleEndian) }
+    mutating func append64(_ value: UInt64) { append(littleEndian: value.littleEndian) }
+
+    mutating func append(_ words: [UInt32]) {
+        words.map { $0.littleEndian }.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
 
     /// Fills with zeros up to a multiple of `alignment`.
     mutating func align(_ alignment: Int) {
         while !bytes.count.isMultiple(of: alignment) { bytes.append(0) }
     }
 
-    mutating func put16(_ value: UInt16, at position: Int) { put(UInt64(value), 2, position) }
-    mutating func put32(_ value: UInt32, at position: Int) { put(UInt64(value), 4, position) }
-    mutating func put64(_ value: UInt64, at position: Int) { put(value, 8, position) }
+    mutating func put16(_ value: UInt16, at position: Int) { put(littleEndian: value.littleEndian, position) }
+    mutating func put32(_ value: UInt32, at position: Int) { put(littleEndian: value.littleEndian, position) }
+    mutating func put64(_ value: UInt64, at position: Int) { put(littleEndian: value.littleEndian, position) }
 
     mutating func put(_ more: [UInt8], at position: Int) {
         bytes.replaceSubrange(position..<(position + more.count), with: more)
@@ -40,11 +44,19 @@ struct ByteWriter {
         for index in 0..<count { bytes[target + index] = bytes[source + index] }
     }
 
-    private mutating func append(_ value: UInt64, _ size: Int) {
-        for index in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+    /// Makes room for what will be appended.
+    mutating func reserve(_ more: Int) { bytes.reserveCapacity(bytes.count + more) }
+
+    // A number is one store, not one for each of its bytes: code and tables are written word by word.
+
+    @inline(__always)
+    private mutating func append(littleEndian value: some FixedWidthInteger & BitwiseCopyable) {
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
-    private mutating func put(_ value: UInt64, _ size: Int, _ position: Int) {
-        for index in 0..<size { bytes[position + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index)) }
+    @inline(__always)
+    private mutating func put(littleEndian value: some FixedWidthInteger & BitwiseCopyable, _ position: Int) {
+        precondition(position >= 0 && position <= bytes.count - MemoryLayout.size(ofValue: value))
+        bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: position, as: type(of: value)) }
     }
 }

@@ -8,7 +8,7 @@
 struct CodeCopier {
     /// What is to be added to the object.
     private(set) var code = ByteWriter([])
-    private(set) var relocations: [(at: InstructionIndex, symbol: SymbolIndex)] = []
+    private(set) var relocations: [(at: InstructionIndex, symbol: SymbolIndex, kind: Relocation.Kind)] = []
     /// What of the kernel the copies use and the object did not, by name; and the source that declares it.
     private(set) var newExterns: [(name: String, source: Int)] = []
     /// Where each copy begins in `.text`.
@@ -74,18 +74,15 @@ struct CodeCopier {
     /// An object that is copied from, and its references by where they are.
     private struct SourceCode {
         let object: Object
-        let relocations: [CodeReader.Place: Relocation]
-        let edges: [CodeReader.Place: CallEdge]
+        let relocations: PlaceTable<Relocation>
+        let edges: PlaceTable<CallEdge>
 
         init(_ source: CodeCopies.Source) {
             object = source.object
-            relocations = Dictionary(
-                object.relocations.map { (CodeReader.Place(section: $0.section, instruction: $0.instruction), $0) },
-                uniquingKeysWith: { a, _ in a })
-            let functions = source.object.functions
-            edges = Dictionary(
-                object.calls.map { (CodeReader.Place(section: functions[$0.caller].section, instruction: $0.instruction), $0) },
-                uniquingKeysWith: { a, _ in a })
+            relocations = PlaceTable(object.relocations.map { ($0.place, $0) })
+            let functions = object.functions
+            edges = PlaceTable(
+                object.calls.map { (Place(section: functions[$0.caller].section, instruction: $0.instruction), $0) })
         }
     }
 
@@ -93,7 +90,7 @@ struct CodeCopier {
     private struct Site {
         let source: Int
         let function: Function
-        let place: CodeReader.Place
+        let place: Place
     }
 
     /// Where the instruction that is written next will be.
@@ -102,22 +99,27 @@ struct CodeCopier {
     private mutating func copy(_ copy: CodeCopies.Function, _ image: inout ELFImage) throws(ObjectError) {
         let object = sources[copy.source].object
         let function = object.functions[copy.function]
+        let contents = object.contents(of: object.sections[function.section.value])
         var at = function.instructions.lowerBound
         while at < function.instructions.upperBound {
-            guard var first = object.instruction(at, of: function.section) else {
-                throw ObjectError(.malformed, "`\(function.name)` has no instruction \(at)")
-            }
-            let place = CodeReader.Place(section: function.section, instruction: at)
-            let site = Site(source: copy.source, function: function, place: place)
-            guard first.isWideLoad else {
-                if first.isCall { try fixCall(&first, site, &image) }
+            var first = try Instruction(contents, at: at.byteOffset)
+            guard first.isCall || first.isWideLoad else {
                 code.append64(first.word)
                 at = at + 1
                 continue
             }
-            guard at + 1 < function.instructions.upperBound, var second = object.instruction(at + 1, of: function.section) else {
+            let place = Place(section: function.section, instruction: at)
+            let site = Site(source: copy.source, function: function, place: place)
+            guard first.isWideLoad else {
+                try fixCall(&first, site, &image)
+                code.append64(first.word)
+                at = at + 1
+                continue
+            }
+            guard at + 1 < function.instructions.upperBound else {
                 throw ObjectError(.malformed, "instruction \(at) of `\(function.name)` needs two slots and has one")
             }
+            var second = try Instruction(contents, at: (at + 1).byteOffset)
             try fixLoad(&first, &second, site, &image)
             code.append64(first.word)
             code.append64(second.word)
@@ -138,7 +140,7 @@ struct CodeCopier {
         case nil:
             let symbol = source.object.symbols[relocation.symbol.value]
             guard symbol.isUndefined else { throw unknown(symbol, site) }
-            relocations.append((here, try extern(symbol, of: site.source, in: &image)))
+            relocations.append((here, try extern(symbol, of: site.source, in: &image), .call))
         }
     }
 
@@ -160,13 +162,13 @@ struct CodeCopier {
             first = Instruction(
                 opcode: Instruction.wideLoadOpcode, destination: first.destination, source: Instruction.pseudoFunction,
                 immediate: Int32(clamping: places[try number(of: edge.callee, site)].byteOffset))
-            relocations.append((here, try image.sectionSymbol(of: text)))
+            relocations.append((here, try image.sectionSymbol(of: text), .wideImmediate))
         } else if let target = copies.sources[site.source].imports[relocation.symbol] {
             first = Instruction(
                 opcode: Instruction.wideLoadOpcode, destination: first.destination, immediate: target.isBound ? 1 : 0)
             second = Instruction(opcode: 0)
         } else if symbol.isUndefined {
-            relocations.append((here, try extern(symbol, of: site.source, in: &image)))
+            relocations.append((here, try extern(symbol, of: site.source, in: &image), .wideImmediate))
         } else {
             try fixData(&first, &second, symbol, site)
         }

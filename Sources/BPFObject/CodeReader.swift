@@ -8,35 +8,23 @@ struct CodeReader {
     private(set) var exports: [Export] = []
     private(set) var entryPrograms: [EntryProgram] = []
     /// Functions by where they begin.
-    private var starts: [Place: Int] = [:]
+    private var starts = PlaceTable<Int>([])
     /// Relocations by the instruction they patch.
-    let relocations: [Place: Relocation]
-
-    /// An instruction of a section.
-    struct Place: Hashable {
-        let section: SectionIndex
-        let instruction: InstructionIndex
-    }
+    private let relocations: PlaceTable<Relocation>
 
     init(_ elf: ELFReader, _ info: TypeInformation) throws(ObjectError) {
         self.elf = elf
         self.info = info
-        var relocations: [Place: Relocation] = [:]
-        relocations.reserveCapacity(elf.relocations.count)
-        for relocation in elf.relocations {
-            let place = Place(section: relocation.section, instruction: relocation.instruction)
-            guard relocations.updateValue(relocation, forKey: place) == nil else {
-                let section = elf.sections[relocation.section.value].name
-                throw ObjectError(
-                    .malformed, "instruction \(place.instruction) of section \(section) has two relocations",
-                    at: relocation.entry)
-            }
+        relocations = PlaceTable(elf.relocations.map { ($0.place, $0) })
+        if let (place, relocation) = relocations.repeated {
+            let section = elf.sections[place.section.value].name
+            throw ObjectError(
+                .malformed, "instruction \(place.instruction) of section \(section) has two relocations", at: relocation.entry)
         }
-        self.relocations = relocations
         try readFunctions()
-        starts.reserveCapacity(functions.count)
-        for (index, function) in functions.enumerated() {
-            starts[Place(section: function.section, instruction: function.instructions.lowerBound)] = index
+        starts = PlaceTable(
+            functions.enumerated().map { (Place(section: $1.section, instruction: $1.instructions.lowerBound), $0) })
+        for function in functions {
             switch function.role {
             case .entry: entryPrograms.append(EntryProgram(function: function))
             case .exported, .body:
@@ -70,11 +58,11 @@ struct CodeReader {
     // MARK: Functions
 
     private mutating func readFunctions() throws(ObjectError) {
-        var names: [String: TypeID] = [:]
-        for (index, type) in (info.btf?.types ?? []).enumerated() {
-            if case .function(_, let linkage) = type.content, linkage != .extern {
-                names[type.name] = TypeID(UInt32(index))
-            }
+        // Functions without a record of their own are rare.
+        var names: [String: TypeID]?
+        func typeID(named name: String) -> TypeID? {
+            if names == nil { names = namedTypes() }
+            return names?[name]
         }
         for symbol in elf.symbols where symbol.kind == .function && !symbol.isUndefined {
             guard Int(symbol.sectionNumber) < elf.sections.count else { continue }
@@ -90,7 +78,7 @@ struct CodeReader {
                         + "\(section.name) (\(section.size) bytes)", at: section.offset)
             }
             let first = InstructionIndex(Int(symbol.value / unit))
-            let typeID = info.lines.functions[section.name]?[first.byteOffset] ?? names[symbol.name]
+            let typeID = info.lines.functions[section.name]?[first.byteOffset] ?? typeID(named: symbol.name)
             let type = typeID.flatMap { isFunction($0) ? $0 : nil }
             functions.append(
                 Function(
@@ -104,6 +92,17 @@ struct CodeReader {
                 .unsupported, "functions `\(a.name)` and `\(b.name)` share instructions of section \(a.sectionName)",
                 at: elf.sections[a.section.value].offset)
         }
+    }
+
+    /// The functions of the BTF, by name.
+    private func namedTypes() -> [String: TypeID] {
+        var names: [String: TypeID] = [:]
+        for (index, type) in (info.btf?.types ?? []).enumerated() {
+            if case .function(_, let linkage) = type.content, linkage != .extern {
+                names[type.name] = TypeID(UInt32(index))
+            }
+        }
+        return names
     }
 
     private func isFunction(_ id: TypeID) -> Bool {
@@ -126,14 +125,19 @@ struct CodeReader {
         var edges: [CallEdge] = []
         for (index, function) in functions.enumerated() {
             let contents = elf.contents(of: elf.sections[function.section.value])
-            var at = function.instructions.lowerBound
-            while at < function.instructions.upperBound {
-                let instruction = try Instruction(contents, at: at.byteOffset)
+            var next = function.instructions.lowerBound
+            while next < function.instructions.upperBound {
+                let at = next
+                let word = try contents.u64(at.byteOffset)
+                let opcode = UInt8(truncatingIfNeeded: word)
+                next = next + (opcode == Instruction.wideLoadOpcode ? 2 : 1)
+                // Most instructions refer to nothing.
+                guard opcode == Instruction.callOpcode || opcode == Instruction.wideLoadOpcode else { continue }
+                let instruction = Instruction(word: word)
                 if let callee = try target(of: instruction, at: Place(section: function.section, instruction: at)) {
                     edges.append(
                         CallEdge(caller: index, callee: callee, instruction: at, isAddress: !instruction.isCall))
                 }
-                at = at + (instruction.isWideLoad ? 2 : 1)
             }
         }
         return edges
@@ -178,4 +182,6 @@ struct CodeReader {
 extension Relocation {
     /// The instruction that is patched.
     public var instruction: InstructionIndex { InstructionIndex(Int(offset) / Instruction.size) }
+
+    var place: Place { Place(section: section, instruction: instruction) }
 }

@@ -3,6 +3,8 @@
 /// Carries over what tells about copied functions: types, records of functions and lines, CO-RE relocations, declarations of what
 /// they use of the kernel.
 struct CopyDescription {
+    private typealias Record = BTFExtensionEditor.Record
+
     private let copies: CodeCopies
     private let copier: CodeCopier
 
@@ -27,7 +29,8 @@ struct CopyDescription {
         _ source: CodeCopies.Source, _ index: Int, to btf: inout BTFEditor, _ extensions: inout BTFExtensionEditor?,
         section: UInt32, _ declarations: inout [String: [BTFType.DataSectionEntry]]
     ) throws(ObjectError) {
-        var transfer = try BTFTransfer(from: try source.object.contents(named: ".BTF"))
+        guard let types = source.object.btf else { throw ObjectError(.noBTF, "\(source.object.name) has no BTF") }
+        var transfer = try BTFTransfer(from: types)
         let copied = copies.functions.indices.filter { copies.functions[$0].source == index }
             .map { (function: source.object.functions[copies.functions[$0].function], place: copier.places[$0]) }
         var functions: [TypeID] = []
@@ -49,21 +52,20 @@ struct CopyDescription {
                 .init(type: transfer.ids[entry.type] ?? .void, offset: entry.offset, size: entry.size))
         }
         guard extensions != nil else { return }
-        let places = zip(functions, copied).map { id, copy in [UInt32(copy.place.byteOffset), transfer.ids[id]?.value ?? 0] }
+        let places = zip(functions, copied).map { id, copy in
+            Record(UInt32(copy.place.byteOffset), transfer.ids[id]?.value ?? 0, 0, 0)
+        }
         extensions?.add(places, to: .functions, section: ".text", name: section)
-        var lines: [[UInt32]] = []
-        for line in records.lines {
-            lines.append([
-                line[0], try transfer.string(at: line[1], to: &btf), try transfer.string(at: line[2], to: &btf), line[3],
-            ])
+        var lines = records.lines
+        for index in lines.indices {
+            lines[index][1] = try transfer.string(at: lines[index][1], to: &btf)
+            lines[index][2] = try transfer.string(at: lines[index][2], to: &btf)
         }
         extensions?.add(lines, to: .lines, section: ".text", name: section)
-        var relocations: [[UInt32]] = []
-        for relocation in records.relocations {
-            relocations.append([
-                relocation[0], transfer.ids[TypeID(relocation[1])]?.value ?? 0,
-                try transfer.string(at: relocation[2], to: &btf), relocation[3],
-            ])
+        var relocations = records.relocations
+        for index in relocations.indices {
+            relocations[index][1] = transfer.ids[TypeID(relocations[index][1])]?.value ?? 0
+            relocations[index][2] = try transfer.string(at: relocations[index][2], to: &btf)
         }
         extensions?.add(relocations, to: .relocations, section: ".text", name: section)
     }
@@ -71,13 +73,12 @@ struct CopyDescription {
 
 /// The records of an object that tell about copied functions, with offsets as they are where the copies are.
 private struct CopiedRecords {
-    private(set) var lines: [[UInt32]] = []
-    private(set) var relocations: [[UInt32]] = []
+    private(set) var lines: [BTFExtensionEditor.Record] = []
+    private(set) var relocations: [BTFExtensionEditor.Record] = []
 
     init(of object: Object, _ copied: [(function: Function, place: InstructionIndex)]) throws(ObjectError) {
-        guard let ext = object.section(named: ".BTF.ext") else { return }
-        let editor = try BTFExtensionEditor(
-            object.contents(of: ext), strings: try BTF.strings(try object.contents(named: ".BTF")))
+        guard let ext = object.section(named: ".BTF.ext"), let types = object.btf else { return }
+        let editor = try BTFExtensionEditor(object.contents(of: ext), strings: try BTF.strings(types.section))
         for section in Set(copied.map(\.function.sectionName)) {
             let functions = copied.filter { $0.function.sectionName == section }
                 .sorted { $0.function.instructions.lowerBound < $1.function.instructions.lowerBound }
@@ -89,21 +90,22 @@ private struct CopiedRecords {
     }
 
     private static func moved(
-        _ records: [[UInt32]], _ functions: [(function: Function, place: InstructionIndex)]
-    ) -> [[UInt32]] {
-        records.compactMap { record in
+        _ records: [BTFExtensionEditor.Record], _ functions: [(function: Function, place: InstructionIndex)]
+    ) -> [BTFExtensionEditor.Record] {
+        let moves = functions.map { (from: $0.function.instructions, to: $0.place) }
+        return records.compactMap { record in
             let at = InstructionIndex(Int(record[0]) / Instruction.size)
             // The last function that begins at the instruction or before it.
             var low = 0
-            var high = functions.count
+            var high = moves.count
             while low < high {
                 let middle = (low + high) / 2
-                if functions[middle].function.instructions.lowerBound <= at { low = middle + 1 } else { high = middle }
+                if moves[middle].from.lowerBound <= at { low = middle + 1 } else { high = middle }
             }
-            guard low > 0, functions[low - 1].function.instructions.contains(at) else { return nil }
-            let (function, place) = functions[low - 1]
+            guard low > 0, moves[low - 1].from.contains(at) else { return nil }
+            let (from, to) = moves[low - 1]
             var record = record
-            record[0] = UInt32((place + (at.value - function.instructions.lowerBound.value)).byteOffset)
+            record[0] = UInt32((to + (at.value - from.lowerBound.value)).byteOffset)
             return record
         }
     }
@@ -119,16 +121,8 @@ extension Object {
         return nil
     }
 
-    func section(named name: String) -> Section? { sections.first { $0.name == name && $0.hasContents } }
-
     /// The contents of a section.
-    func contents(of section: Section) -> ByteReader { ByteReader(bytes, section.range, what: "section \(section.name)") }
-
-    /// The contents of the section of a name.
-    func contents(named name: String) throws(ObjectError) -> ByteReader {
-        guard let section = section(named: name) else { throw ObjectError(.malformed, "has no section \(name)") }
-        return contents(of: section)
-    }
+    func contents(of section: Section) -> ByteReader { ByteReader(bytes, section) }
 }
 
 extension BTFType {

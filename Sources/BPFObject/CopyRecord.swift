@@ -40,9 +40,12 @@ public struct CopyRecord: Sendable, Equatable {
         writer.append32(Self.version)
         writer.append32(UInt32(entries.count))
         for entry in entries {
-            let names = [entry.objectName, entry.function].map { Array($0.utf8) }
-            for number in [entry.program, entry.object] + names.map({ UInt32($0.count) }) { writer.append32(number) }
-            for name in names { writer.append(name) }
+            writer.append32(entry.program)
+            writer.append32(entry.object)
+            writer.append32(UInt32(entry.objectName.utf8.count))
+            writer.append32(UInt32(entry.function.utf8.count))
+            writer.append(entry.objectName.utf8)
+            writer.append(entry.function.utf8)
         }
         return writer.bytes
     }

@@ -8,8 +8,11 @@ struct ELFImage {
     private var headers: [SectionHeader]
     private var isGrown = false
     private var sectionSymbols: [Int: SymbolIndex] = [:]
-    /// What is added to tables, by section: the tables are written anew once, however much is added.
+    /// What is added to sections: they are written anew once, however much is added.
     private var added: [Int: ByteWriter] = [:]
+    /// `.BTF` and `.BTF.ext` under change; they are written anew once as well.
+    private var types: BTFEditor?
+    private var extensions: BTFExtensionEditor?
 
     init(_ object: Object) {
         self.object = object
@@ -17,18 +20,29 @@ struct ELFImage {
         headers = object.sections.map(SectionHeader.init)
     }
 
-    /// The file as it is now.
-    var bytes: [UInt8] {
-        var image = self
-        for (table, more) in added.sorted(by: { $0.key < $1.key }) {
-            image.replace(table, with: Array(contents(table).all) + more.bytes)
+    /// Writes everything that changed.
+    ///
+    /// - Returns: the file.
+    consuming func finished() throws(ObjectError) -> [UInt8] {
+        var changed: [(index: Int, contents: [UInt8])] = []
+        for (name, contents) in [(".BTF", types?.bytes), (".BTF.ext", extensions?.bytes)] {
+            guard let contents else { continue }
+            let index = try index(named: name)
+            changed.append((index, contents))
+            // What relocations of it patch, which is none of the programs' business, is elsewhere now.
+            if let table = relocationTable(of: SectionIndex(index)) { headers[table].size = 0 }
         }
-        guard image.isGrown else { return file.bytes }
-        image.file.align(8)
-        image.file.put64(UInt64(image.file.count), at: SectionHeader.tablePositionField)
-        image.file.put16(UInt16(headers.count), at: SectionHeader.tableCountField)
-        for header in image.headers { header.append(to: &image.file) }
-        return image.file.bytes
+        for (section, more) in added.sorted(by: { $0.key < $1.key }) {
+            changed.append((section, Array(contents(section).all) + more.bytes))
+        }
+        file.reserve(changed.reduce(8 + headers.count * ELFConstant.sectionHeaderSize) { $0 + 8 + $1.contents.count })
+        for (index, contents) in changed { replace(index, with: contents) }
+        guard isGrown else { return file.bytes }
+        file.align(8)
+        file.put64(UInt64(file.count), at: SectionHeader.tablePositionField)
+        file.put16(UInt16(headers.count), at: SectionHeader.tableCountField)
+        for header in headers { header.append(to: &file) }
+        return file.bytes
     }
 
     // MARK: In place
@@ -106,8 +120,8 @@ struct ELFImage {
         for section in object.sections where section.hasContents {
             let index = section.index.value
             if isDropped(section) {
-                headers[index] = SectionHeader(name: headers[index].name, type: ELFConstant.sectionProgramBits, alignment: 1)
-                headers[index].offset = smaller.count
+                // No type that anything is read from: a table that goes may be called as the license is.
+                headers[index] = SectionHeader(name: headers[index].name, type: ELFConstant.sectionNull, alignment: 1)
                 continue
             }
             let contents = Array(contents(index).all)
@@ -127,18 +141,12 @@ struct ELFImage {
     mutating func add(_ copies: CodeCopies) throws(ObjectError) {
         let text = try textSection()
         let copier = try CodeCopier(copies, to: text, of: &self)
-        replace(text, with: Array(contents(text).all) + copier.code.bytes)
+        _ = add(copier.code.bytes, to: text)
         try addRelocations(copier.relocations, to: text)
 
-        let description = CopyDescription(of: copies, copier)
-        let types = try index(named: ".BTF")
-        let ext = object.section(named: ".BTF.ext")?.index.value
-        var btf = try BTFEditor(contents(types))
-        var extensions: BTFExtensionEditor?
-        if let ext { extensions = try BTFExtensionEditor(contents(ext), strings: BTF.strings(contents(types))) }
-        try description.add(to: &btf, &extensions)
-        replace(types, with: btf.bytes)
-        if let ext, let extensions { replace(ext, with: extensions.bytes) }
+        var (types, extensions) = try takeDescription()
+        try CopyDescription(of: copies, copier).add(to: &types, &extensions)
+        (self.types, self.extensions) = (types, extensions)
     }
 
     /// A symbol to be defined; without a section, one that refers to something outside of the object.
@@ -204,19 +212,16 @@ struct ELFImage {
     }
 
     private mutating func addRelocations(
-        _ added: [(at: InstructionIndex, symbol: SymbolIndex)], to section: Int
+        _ added: [(at: InstructionIndex, symbol: SymbolIndex, kind: Relocation.Kind)], to section: Int
     ) throws(ObjectError) {
         if added.isEmpty { return }
-        let calls = contents(section)
         var entries = ByteWriter([])
-        for (at, symbol) in added {
-            let isCall = try Instruction(calls, at: at.byteOffset).isCall
-            let kind: Relocation.Kind = isCall ? .call : .wideImmediate
+        for (at, symbol, kind) in added {
             entries.append64(UInt64(at.byteOffset))
             entries.append64(UInt64(symbol.value) << 32 | UInt64(kind.rawValue))
         }
         if let table = relocationTable(of: SectionIndex(section)) {
-            replace(table, with: Array(contents(table).all) + entries.bytes)
+            _ = add(entries.bytes, to: table)
             return
         }
         let name = UInt32(addString(".rel.text", to: object.sectionNames.value))
@@ -230,13 +235,27 @@ struct ELFImage {
     // MARK: Growing
 
     /// Changes `.BTF` through an editor.
-    mutating func rewriteBTF(
-        _ change: (inout BTFEditor) throws(ObjectError) -> Void
-    ) throws(ObjectError) {
-        let index = try index(named: ".BTF")
-        var editor = try BTFEditor(contents(index))
+    mutating func changeTypes(_ change: (inout BTFEditor) throws(ObjectError) -> Void) throws(ObjectError) {
+        var editor = try takeTypes()
         try change(&editor)
-        replace(index, with: editor.bytes)
+        types = editor
+    }
+
+    /// The editor of `.BTF`, which is to be put back.
+    private mutating func takeTypes() throws(ObjectError) -> BTFEditor {
+        defer { types = nil }
+        if let types { return types }
+        guard let btf = object.btf else { throw ObjectError(.malformed, "has no section .BTF") }
+        return try BTFEditor(btf)
+    }
+
+    /// The editors of `.BTF` and, if the object has that, of `.BTF.ext`, which are to be put back.
+    private mutating func takeDescription() throws(ObjectError) -> (BTFEditor, BTFExtensionEditor?) {
+        let editor = try takeTypes()
+        defer { extensions = nil }
+        if let extensions { return (editor, extensions) }
+        guard let ext = object.section(named: ".BTF.ext"), let btf = object.btf else { return (editor, nil) }
+        return (editor, try BTFExtensionEditor(object.contents(of: ext), strings: BTF.strings(btf.section)))
     }
 
     mutating func add(_ entry: SyntheticEntry) throws(ObjectError) {
@@ -295,34 +314,31 @@ struct ELFImage {
     /// Gives the entry program a BTF function and, in `.BTF.ext`, a function record and a line: libbpf carries those of the
     /// subprograms over only to a program that has its own.
     private mutating func describe(_ entry: SyntheticEntry) throws(ObjectError) {
-        guard let ext = object.sections.first(where: { $0.name == ".BTF.ext" && $0.hasContents })?.index.value else {
+        var (types, extensions) = try takeDescription()
+        guard extensions != nil else {
             throw ObjectError(.noBTF, "has no .BTF.ext, so its functions have no type records", help: "compile with `-g`")
         }
-        var record = BTFExtensionEditor.Entry()
-        try rewriteBTF { (btf) throws(ObjectError) in
-            record.function = try btf.addEntryFunction(named: entry.name)
-            record.section = btf.addString(entry.sectionName)
-            record.file = btf.addString("<bpflink>")
-            record.line = btf.addString("int \(entry.name)(void *ctx) { /* refers to every export */ return 0; }")
-        }
-        var editor = try BTFExtensionEditor(contents(ext), strings: BTF.strings(contents(index(named: ".BTF"))))
-        editor.add(record, section: entry.sectionName)
-        replace(ext, with: editor.bytes)
+        let record = BTFExtensionEditor.Entry(
+            function: try types.addEntryFunction(named: entry.name), section: types.addString(entry.sectionName),
+            file: types.addString("<bpflink>"),
+            line: types.addString("int \(entry.name)(void *ctx) { /* refers to every export */ return 0; }"))
+        extensions?.add(record, section: entry.sectionName)
+        (self.types, self.extensions) = (types, extensions)
     }
 
     private func contents(_ index: Int) -> ByteReader {
         let start = headers[index].offset
         let name = object.sections.indices.contains(index) ? object.sections[index].name : ""
-        return ByteReader(file.bytes, start..<(start + headers[index].size), what: "section \(name)")
+        return ByteReader(file.bytes, start..<(start + headers[index].size), what: name, kind: "section ")
     }
 
     private mutating func addString(_ string: String, to index: Int) -> Int {
         add(Array(string.utf8) + [0], to: index)
     }
 
-    /// Adds to a table of symbols or names.
+    /// Adds to a section: code, or a table.
     ///
-    /// - Returns: where in the table, in bytes.
+    /// - Returns: where in the section, in bytes.
     private mutating func add(_ more: [UInt8], to table: Int) -> Int {
         let writer = added[table, default: ByteWriter([])]
         let position = headers[table].size + writer.count
@@ -347,7 +363,7 @@ struct ELFImage {
     }
 
     private func index(named name: String) throws(ObjectError) -> Int {
-        guard let section = object.sections.first(where: { $0.name == name && $0.hasContents }) else {
+        guard let section = object.section(named: name) else {
             throw ObjectError(.malformed, "has no section \(name)")
         }
         return section.index.value

@@ -36,7 +36,7 @@ struct ELFReader {
 
     /// The contents of a section.
     func contents(of section: Section) -> ByteReader {
-        ByteReader(bytes, section.range, what: "section \(section.name)")
+        ByteReader(bytes, section)
     }
 
     // MARK: File header

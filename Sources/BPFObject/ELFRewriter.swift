@@ -30,14 +30,14 @@ public enum ELFRewriter {
         image.dropRelocations(of: fixups, against: Set(gone.map(\.symbol)))
         for wanted in gone { try image.makeAbsolute(wanted.symbol) }
         for symbol in unexported { try image.makeHidden(symbol) }
-        if !undeclared.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
-        if !externs.isEmpty { try image.rewriteBTF { (btf) throws(ObjectError) in try btf.add(externs) } }
+        if !undeclared.isEmpty { try image.changeTypes { (btf) throws(ObjectError) in try btf.neutralize(undeclared) } }
+        if !externs.isEmpty { try image.changeTypes { (btf) throws(ObjectError) in try btf.add(externs) } }
         if !tagged.isEmpty {
-            try image.rewriteBTF { (btf) in for function in tagged { btf.addTag(Function.chainTag, on: function) } }
+            try image.changeTypes { (btf) in for function in tagged { btf.addTag(Function.chainTag, on: function) } }
         }
         if !copies.functions.isEmpty { try image.add(copies) }
         if let entry { try image.add(entry) }
-        return image.bytes
+        return try image.finished()
     }
 
     /// The object without sections that only debuggers read (DWARF), which are most of what a compiler writes with `-g`.

@@ -27,9 +27,9 @@ public struct FunctionFacts: Hashable, Sendable {
 /// Reads facts about functions; made once per object.
 public struct FunctionInspector {
     private let object: Object
-    private var relocations: [CodeReader.Place: Relocation] = [:]
+    private var relocations: [Place: Relocation] = [:]
     private let calls: [Int: [CallEdge]]
-    private let callees: [CodeReader.Place: Int]
+    private let callees: [Place: Int]
     private let imports: [SymbolIndex: Import]
 
     public init(_ object: Object) {
@@ -122,7 +122,7 @@ public struct FunctionInspector {
     }
 
     /// How many arguments a call takes; nil for most helpers, of which only that is known that their first argument is in r1.
-    private func arguments(of call: Instruction, at place: CodeReader.Place) -> Int? {
+    private func arguments(of call: Instruction, at place: Place) -> Int? {
         if let callee = callees[place] { return parameterCount(object.functions[callee].typeID) }
         if let relocation = relocations[place] { return parameterCount(imports[relocation.symbol]?.typeID) }
         return Self.helpersWithoutArguments.contains(call.immediate) ? 0 : nil

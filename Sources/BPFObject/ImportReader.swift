@@ -23,6 +23,7 @@ struct ImportReader {
         for relocation in elf.dataRelocations { stored[relocation.symbol] = relocation }
 
         var imports: [Import] = []
+        var names: Set<String> = []
         for symbol in elf.symbols
         where symbol.isUndefined && symbol.kind == .none && symbol.binding != .local && !symbol.name.isEmpty {
             let relocations = uses[symbol.index] ?? []
@@ -32,6 +33,10 @@ struct ImportReader {
                 if let place = stored[symbol.index] { throw storedAddress(of: symbol, at: place) }
                 guard let btf = info.btf, let prototype = Prototype(of: typeID, in: btf) else {
                     throw missingPrototype(symbol, sites: try sites(of: symbol, relocations))
+                }
+                // What is decided for an import is decided by name, and is done to a symbol.
+                guard names.insert(symbol.name).inserted else {
+                    throw ObjectError(.malformed, "has two symbols for the import `\(symbol.name)`")
                 }
                 imports.append(
                     Import(
@@ -82,7 +87,7 @@ struct ImportReader {
         var sites: [ImportSite] = []
         for relocation in relocations {
             let section = elf.sections[relocation.section.value]
-            let place = CodeReader.Place(section: section.index, instruction: relocation.instruction)
+            let place = Place(section: section.index, instruction: relocation.instruction)
             let instruction = try Instruction(elf.contents(of: section), at: place.instruction.byteOffset)
             let use: ImportSite.Use
             switch relocation.kind {

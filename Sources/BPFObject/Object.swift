@@ -2,8 +2,9 @@
 
 /// A BPF object file, read whole and checked: what it offers, what it needs, what can be entered.
 ///
-/// Reading depends on nothing but the bytes: the same on every machine, no privilege, no kernel.
-public struct Object: Sendable {
+/// Reading depends on nothing but the bytes: the same on every machine, no privilege, no kernel. What was read never changes; a class,
+/// because plans refer to it from many places.
+public final class Object: Sendable {
     /// How messages name the object; usually its path.
     public let name: String
     /// The file as it was read.
@@ -32,9 +33,47 @@ public struct Object: Sendable {
     /// The section that holds the names of sections.
     let sectionNames: SectionIndex
 
+    /// Reads an object file.
+    ///
+    /// - Parameters:
+    ///   - bytes: the whole file.
+    ///   - name: how messages name it, usually its path.
+    /// - Throws: ``ObjectError`` at the first thing that is wrong, with its place. Bytes from any source are safe to read:
+    ///   nothing they state is used unchecked, and time and memory are bounded by their number.
+    public init(bytes: [UInt8], name: String) throws(ObjectError) {
+        let elf = try ELFReader(bytes)
+        let info = try TypeInformation(elf)
+        let code = try CodeReader(elf, info)
+        let imports = try ImportReader(elf, info, code).readAll()
+
+        self.name = name
+        self.bytes = bytes
+        self.sections = elf.sections
+        self.sectionNames = elf.sectionNames
+        self.symbols = elf.symbols
+        self.relocations = elf.relocations
+        self.functions = code.functions
+        self.exports = code.exports
+        self.imports = imports
+        self.entryPrograms = code.entryPrograms
+        self.calls = try code.callEdges()
+        self.storesPrograms = elf.dataRelocations.contains { relocation in
+            let symbol = elf.symbols[relocation.symbol.value]
+            return Int(symbol.sectionNumber) < elf.sections.count && elf.sections[Int(symbol.sectionNumber)].isCode
+        }
+        self.btf = info.btf
+        self.license = try elf.section(named: "license").map { section throws(ObjectError) in
+            try elf.contents(of: section).string(0)
+        }
+        if info.btf == nil, isLibrary {
+            throw ObjectError(
+                .noBTF, "has no BTF, so its functions have no prototypes", help: "compile with `-g`")
+        }
+    }
+
     /// The type information as it is stored (section `.BTF`).
     public var btfBytes: [UInt8]? {
-        sections.first { $0.name == ".BTF" && $0.hasContents }.map { Array(bytes[$0.range]) }
+        section(named: ".BTF").map { Array(bytes[$0.range]) }
     }
 
     /// Whether the object has no program of its own: it can only be a provider.
@@ -69,17 +108,32 @@ public struct Object: Sendable {
         return Set(reachableFunctions(from: index).map { functions[$0].name })
     }
 
+    /// What a function refers to, in the order of instructions.
+    ///
+    /// - Parameter function: an index of ``functions``.
+    public func calls(from function: Int) -> ArraySlice<CallEdge> {
+        // In the order of functions, so those of one lie together.
+        func first(_ caller: Int) -> Int {
+            var low = 0
+            var high = calls.count
+            while low < high {
+                let middle = (low + high) / 2
+                if calls[middle].caller < caller { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+        return calls[first(function)..<first(function + 1)]
+    }
+
     /// Everything that a function calls or takes the address of, directly or through others, itself included.
     ///
     /// - Parameter function: an index of ``functions``.
     /// - Returns: indices of ``functions``, ascending.
     public func reachableFunctions(from function: Int) -> [Int] {
-        var callees: [Int: [Int]] = [:]
-        for edge in calls { callees[edge.caller, default: []].append(edge.callee) }
         var reached: Set<Int> = [function]
         var waiting = [function]
         while let next = waiting.popLast() {
-            for callee in callees[next] ?? [] where reached.insert(callee).inserted { waiting.append(callee) }
+            for edge in calls(from: next) where reached.insert(edge.callee).inserted { waiting.append(edge.callee) }
         }
         return reached.sorted()
     }

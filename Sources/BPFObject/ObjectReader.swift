@@ -1,47 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-extension Object {
-    /// Reads an object file.
-    ///
-    /// - Parameters:
-    ///   - bytes: the whole file.
-    ///   - name: how messages name it, usually its path.
-    /// - Throws: ``ObjectError`` at the first thing that is wrong, with its place. Bytes from any source are safe to read:
-    ///   nothing they state is used unchecked, and time and memory are bounded by their number.
-    public init(bytes: [UInt8], name: String) throws(ObjectError) {
-        let elf = try ELFReader(bytes)
-        let info = try TypeInformation(elf)
-        let code = try CodeReader(elf, info)
-        let imports = try ImportReader(elf, info, code).readAll()
-
-        self.name = name
-        self.bytes = bytes
-        self.sections = elf.sections
-        self.sectionNames = elf.sectionNames
-        self.symbols = elf.symbols
-        self.relocations = elf.relocations
-        self.functions = code.functions
-        self.exports = code.exports
-        self.imports = imports
-        self.entryPrograms = code.entryPrograms
-        self.calls = try code.callEdges()
-        self.storesPrograms = elf.dataRelocations.contains { relocation in
-            let symbol = elf.symbols[relocation.symbol.value]
-            return Int(symbol.sectionNumber) < elf.sections.count && elf.sections[Int(symbol.sectionNumber)].isCode
-        }
-        self.btf = info.btf
-        self.license = try elf.section(named: "license").map { section throws(ObjectError) in
-            try elf.contents(of: section).string(0)
-        }
-        if info.btf == nil, isLibrary {
-            throw ObjectError(
-                .noBTF, "has no BTF, so its functions have no prototypes", help: "compile with `-g`")
-        }
-    }
+extension ELFReader {
+    func section(named name: String) -> Section? { sections.first { $0.isContents(named: name) } }
 }
 
-extension ELFReader {
-    func section(named name: String) -> Section? { sections.first { $0.name == name && $0.hasContents } }
+extension Object {
+    func section(named name: String) -> Section? { sections.first { $0.isContents(named: name) } }
+}
+
+extension Section {
+    /// Whether it is what programs and their readers know by a name: a table of symbols or relocations is none of that, whatever it
+    /// is called.
+    func isContents(named name: String) -> Bool { type == ELFConstant.sectionProgramBits && self.name == name }
 }
 
 /// `.BTF` and `.BTF.ext` of an object.

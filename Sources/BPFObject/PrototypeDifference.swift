@@ -51,10 +51,12 @@ private struct PrototypeComparison {
         let contract = ArgumentTags(of: a)
         let declared = ArgumentTags(of: b)
         for index in a.parameters.indices {
-            let place = "argument \(index + 1)"
-            if let reason = compare(a.parameters[index].type, b.parameters[index].type) { return "\(place): \(reason)" }
-            let extra = Set(declared.values(ofParameter: index)).subtracting(contract.values(ofParameter: index))
-            if let tag = extra.min() { return "\(place): found the tag `\(tag)`, which is not expected" }
+            if let reason = compare(a.parameters[index].type, b.parameters[index].type) { return "argument \(index + 1): \(reason)" }
+            let tags = declared.values(ofParameter: index)
+            if tags.isEmpty { continue }
+            if let tag = Set(tags).subtracting(contract.values(ofParameter: index)).min() {
+                return "argument \(index + 1): found the tag `\(tag)`, which is not expected"
+            }
         }
         return compare(a.result, b.result).map { "result: \($0)" }
     }

@@ -24,6 +24,42 @@ import Testing
         #expect(object.exports.map { "\($0.prototype)" } == source.exports.map { "\($0.prototype)" })
     }
 
+    /// A table of relocations that goes by the name of a section with contents becomes shorter; nothing was read through it.
+    @Test func aTableIsNotTheSectionThatItsNameSays() throws {
+        let whole = try Object(fixture: "import_socket")
+        let name = try header("license", in: whole)
+        let object = try damaged(whole, at: try header(".relsocket", in: whole), Array(whole.bytes[name..<(name + 4)]))
+        #expect(object.sections.filter { $0.name == "license" }.count == 2)
+        #expect(object.license == whole.license)
+        let written = try link(object, libraries: [ProviderSnapshot(fixture: "subprog")]).rewrittenObject()
+        #expect(try Object(bytes: written, name: "written").license == whole.license)
+    }
+
+    /// Relocations of a section that is written anew patch what is elsewhere, or not there any more.
+    @Test func relocationsOfRewrittenSectionsGo() throws {
+        let whole = try Object(fixture: "subprog")
+        // .BTF.ext becomes a part of what a program sees (sh_flags), and has no lines (line_info_len).
+        let visible = try damaged(whole, at: try header(".BTF.ext", in: whole) + 8, [3])
+        let ext = try #require(whole.sections.first { $0.name == ".BTF.ext" })
+        let object = try damaged(visible, at: ext.offset.value + 20, [0, 0, 0, 0])
+        let written = try Object(bytes: link(object).rewrittenObject(), name: "written")
+        #expect(try #require(written.sections.first { $0.name == ".BTF.ext" }).size < ext.size)
+        #expect(try #require(written.sections.first { $0.name == ".rel.BTF.ext" }).size == 0)
+    }
+
+    /// The object with other bytes at a place of its file.
+    private func damaged(_ object: Object, at position: Int, _ bytes: [UInt8]) throws -> Object {
+        var file = object.bytes
+        file.replaceSubrange(position..<(position + bytes.count), with: bytes)
+        return try Object(bytes: file, name: "damaged")
+    }
+
+    /// Where in its file an object has the header of a section.
+    private func header(_ name: String, in object: Object) throws -> Int {
+        let table = (0..<8).reduce(0) { $0 | Int(object.bytes[40 + $1]) << (8 * $1) }
+        return table + 64 * (try #require(object.sections.first { $0.name == name })).index.value
+    }
+
     @Test(arguments: [
         "import_kprobe", "import_tracepoint", "import_cgroup", "import_xdp", "import_tc", "import_socket", "externs",
     ])
@@ -59,58 +95,66 @@ import Testing
     }
 
     @Test(.enabled(if: geteuid() == 0, "loading needs root"))
-    func theKernelTakesALibraryWithItsEntryAndLibbpfBringsEveryFunction() async {
-        await #expect(processExitsWith: .success) {
-            let object = try Object(fixture: "subprog")
-            let plan = try link(object, options: LinkOptions(entrySection: LibbpfLoad.section))
-            let entry = try #require(plan.syntheticEntry)
-            let prepared = try LibbpfLoad(plan.rewrittenObject(), hiding: object.exports).prepared
-            let code = object.functions.reduce(0) { $0 + $1.instructions.upperBound.value - $1.instructions.lowerBound.value }
-            #expect(prepared.immediates.count == entry.instructionCount + code)
-            #expect(prepared.functionCount == object.functions.count + 1)
-            #expect(prepared.lineCount > prepared.functionCount)
+    func theKernelTakesALibraryWithItsEntryAndLibbpfBringsEveryFunction() async throws {
+        try await KernelLock.hold {
+            await #expect(processExitsWith: .success) {
+                let object = try Object(fixture: "subprog")
+                let plan = try link(object, options: LinkOptions(entrySection: LibbpfLoad.section))
+                let entry = try #require(plan.syntheticEntry)
+                let prepared = try LibbpfLoad(plan.rewrittenObject(), hiding: object.exports).prepared
+                let code = object.functions.reduce(0) { $0 + $1.instructions.upperBound.value - $1.instructions.lowerBound.value }
+                #expect(prepared.immediates.count == entry.instructionCount + code)
+                #expect(prepared.functionCount == object.functions.count + 1)
+                #expect(prepared.lineCount > prepared.functionCount)
+            }
         }
     }
 
     @Test(.enabled(if: geteuid() == 0 && access("/sys/kernel/btf/vmlinux", R_OK) == 0, "needs root and the kernel's BTF"))
-    func libbpfRelocatesTheFieldsThatALibraryReads() async {
-        await #expect(processExitsWith: .success) {
-            let object = try Object(fixture: "core")
-            let plan = try link(object, options: LinkOptions(entrySection: LibbpfLoad.section))
-            let entry = try #require(plan.syntheticEntry)
-            let prepared = try LibbpfLoad(plan.rewrittenObject(), hiding: object.exports).prepared
-            let function = try #require(object.functions.first)
-            let indices = function.instructions.lowerBound.value..<function.instructions.upperBound.value
-            let immediates = indices.compactMap { object.instruction(InstructionIndex($0), of: function.section)?.immediate }
-            let relocated = Array(prepared.immediates.dropFirst(entry.instructionCount))
-            // The object says 0 and 4; no kernel's task_struct begins with pid and tgid.
-            #expect(immediates.count == relocated.count)
-            #expect(immediates != relocated)
-        }
-    }
-
-    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
-    func anyKernelTakesAnImporterWhoseWeakImportStaysUnresolved() async {
-        await #expect(processExitsWith: .success) {
-            let opened = try OpenObject(link(Object(fixture: "weak")).rewrittenObject())
-            try opened.load()
-            #expect(try opened.run("filter") == 7)
-        }
-    }
-
-    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
-    func aPoisonedCallIsRefusedByItsNumber() async {
-        await #expect(processExitsWith: .success) {
-            let opened = try OpenObject(link(Object(fixture: "weak_call")).rewrittenObject())
-            let program = try opened.program("filter")
-            var log = [CChar](repeating: 0, count: 65_536)
-            let loaded = log.withUnsafeMutableBufferPointer { log in
-                bpf_program__set_log_buf(program, log.baseAddress, log.count)
-                return bpf_object__load(opened.handle)
+    func libbpfRelocatesTheFieldsThatALibraryReads() async throws {
+        try await KernelLock.hold {
+            await #expect(processExitsWith: .success) {
+                let object = try Object(fixture: "core")
+                let plan = try link(object, options: LinkOptions(entrySection: LibbpfLoad.section))
+                let entry = try #require(plan.syntheticEntry)
+                let prepared = try LibbpfLoad(plan.rewrittenObject(), hiding: object.exports).prepared
+                let function = try #require(object.functions.first)
+                let indices = function.instructions.lowerBound.value..<function.instructions.upperBound.value
+                let immediates = indices.compactMap { object.instruction(InstructionIndex($0), of: function.section)?.immediate }
+                let relocated = Array(prepared.immediates.dropFirst(entry.instructionCount))
+                // The object says 0 and 4; no kernel's task_struct begins with pid and tgid.
+                #expect(immediates.count == relocated.count)
+                #expect(immediates != relocated)
             }
-            #expect(loaded != 0)
-            let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            #expect(text.contains("invalid func unknown#\(Poison.immediate(forImport: 0))"))
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
+    func anyKernelTakesAnImporterWhoseWeakImportStaysUnresolved() async throws {
+        try await KernelLock.hold {
+            await #expect(processExitsWith: .success) {
+                let opened = try OpenObject(link(Object(fixture: "weak")).rewrittenObject())
+                try opened.load()
+                #expect(try opened.run("filter") == 7)
+            }
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "loading needs root"))
+    func aPoisonedCallIsRefusedByItsNumber() async throws {
+        try await KernelLock.hold {
+            await #expect(processExitsWith: .success) {
+                let opened = try OpenObject(link(Object(fixture: "weak_call")).rewrittenObject())
+                let program = try opened.program("filter")
+                var log = [CChar](repeating: 0, count: 65_536)
+                let loaded = log.withUnsafeMutableBufferPointer { log in
+                    bpf_program__set_log_buf(program, log.baseAddress, log.count)
+                    return bpf_object__load(opened.handle)
+                }
+                #expect(loaded != 0)
+                let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                #expect(text.contains("invalid func unknown#\(Poison.immediate(forImport: 0))"))
+            }
         }
     }
 }

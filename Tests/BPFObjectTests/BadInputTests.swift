@@ -135,12 +135,28 @@ import Testing
             error.message == "the address of import `bpf_subprog_scale` is stored in section .data; an import can only be called")
     }
 
+    @Test func twoSymbolsForOneImportAreAnError() throws {
+        let object = try Object(fixture: "import_contexts")
+        let table = try #require(object.sections.first { $0.name == ".symtab" }).offset.value
+        let entries = object.imports.map { table + 24 * $0.symbol.value }
+        try #require(entries.count == 2)
+        var bytes = object.bytes
+        // st_name
+        bytes.replaceSubrange(entries[1]..<(entries[1] + 4), with: object.bytes[entries[0]..<(entries[0] + 4)])
+        let error = try #require(fault(bytes))
+        #expect(error.code == .malformed)
+        #expect(error.message == "has two symbols for the import `\(object.imports[0].name)`")
+    }
+
     private static let damagedTypes: [(types: [UInt32], reason: String)] = [
         // A pointer to a type of no number.
         ([0, 0x0200_0000, 9], "a type refers to type 9, but the last is 1"),
         // A struct that states more members than there are.
         ([0, 0x0400_01f4, 8], "type table of BTF ends (after 12 bytes) where 4 more are needed"),
         // A kind that nobody defined.
+        // Nothing is read of the third word of either.
+        ([0, 0x0700_0000], "type table of BTF ends (after 8 bytes) where 4 more are needed"),
+        ([0, 0x0f00_0000], "type table of BTF ends (after 8 bytes) where 4 more are needed"),
         ([0, 0x1f00_0000, 0], "type table of BTF has a type of unknown kind 31"),
         // A name beyond the strings.
         ([77, 0x0700_0000, 0], "strings of BTF ends (after 1 bytes) where 1 more are needed"),

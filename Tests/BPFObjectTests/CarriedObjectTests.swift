@@ -32,6 +32,24 @@ import Testing
         }
     }
 
+    /// What goes leaves nothing behind that could be taken for something else, whatever it was called.
+    @Test(arguments: [".BTF", ".BTF.ext"])
+    func aTableThatGoesIsNotReadByItsName(name: String) throws {
+        let whole = try Object(bytes: Fixture.bytes("import_socket"), name: "")
+        let headers = (0..<8).reduce(0) { $0 | Int(whole.bytes[40 + $1]) << (8 * $1) }
+        func nameField(_ name: String) throws -> Range<Int> {
+            let start = headers + 64 * (try #require(whole.sections.first { $0.name == name })).index.value
+            return start..<(start + 4)
+        }
+        var bytes = whole.bytes
+        bytes.replaceSubrange(try nameField(".rel.debug_info"), with: whole.bytes[try nameField(name)])
+        let object = try Object(bytes: bytes, name: "")
+        try #require(object.sections.filter { $0.name == name }.count == 2)
+        let kept = try Object(bytes: ELFRewriter.withoutDebugging(object), name: "")
+        #expect(kept.license == whole.license)
+        #expect(kept.imports.map(\.name) == whole.imports.map(\.name))
+    }
+
     /// The fixture's `.strtab`, `.symtab` and `.rel.text`, by their types, and its code.
     @Test(arguments: [".strtab", ".symtab", ".rel.text", ".text"])
     func whatOthersReferToIsKeptWhateverItIsCalled(name: String) throws {

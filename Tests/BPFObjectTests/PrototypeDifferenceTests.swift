@@ -146,7 +146,7 @@ import Testing
                 types: [
                     .type("", .void), .type("", .prototype(returns: .void, parameters: [parameter])),
                     .type("f", .function(prototype: TypeID(1), linkage: .global)),
-                ] + types))
+                ] + types, records: [], section: ByteReader([], 0..<0, what: "BTF")))
     }
 }
 

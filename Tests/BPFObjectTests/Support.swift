@@ -4,7 +4,7 @@ import TestFixtures
 
 extension Object {
     /// A fixture, read.
-    init(fixture name: String) throws {
+    convenience init(fixture name: String) throws {
         try self.init(bytes: Fixture.bytes(name), name: "\(name).bpf.o")
     }
 }

@@ -35,7 +35,7 @@ func run(_ item: Case) -> Int32 {
     do {
         if item.unblinded { try setSysctl("net/core/bpf_jit_harden", "0") }
         try item.body()
-        try poll("everything that the case loaded is gone") { Census.take() == before }
+        try waitUntilGone(since: before)
         return 0
     } catch let skip as Skip {
         print(skip.reason)

@@ -38,7 +38,13 @@ enum Command {
         }
         let products = try directoryOfTests()
         let script = "export PATH=\(products):$PATH:/usr/sbin FIXTURES=\(Fixture.directory); { \(words)\n} >\(scratch).out 2>\(scratch).err"
+        // The threads that tests run on block most signals; a shell that blocks SIGCHLD, too, may wait for a child without end.
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
         let status = system(script)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
         return Outcome(
             status: (status >> 8) & 0xff, output: try contents(scratch + ".out"), errors: try contents(scratch + ".err"))
     }

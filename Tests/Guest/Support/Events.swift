@@ -87,15 +87,20 @@ func sentOverLoopback() throws -> UInt8 {
 
 /// Asks again and again until the answer is yes, for up to two seconds.
 func poll(_ what: @autoclosure () -> String, until condition: () throws -> Bool) throws {
+    try expect(try becomes(condition), "after two seconds still not: \(what())")
+}
+
+/// Whether the answer is yes within two seconds.
+func becomes(_ condition: () throws -> Bool) throws -> Bool {
     var start = timespec()
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &start)
     repeat {
-        if try condition() { return }
+        if try condition() { return true }
         usleep(2_000)
         clock_gettime(CLOCK_MONOTONIC, &now)
     } while (now.tv_sec - start.tv_sec) * 1_000_000_000 + now.tv_nsec - start.tv_nsec < 2_000_000_000
-    throw Failure("after two seconds still not: \(what())")
+    return false
 }
 
 /// A cgroup v2 hierarchy's root.

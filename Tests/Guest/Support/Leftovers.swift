@@ -22,5 +22,33 @@ struct Census: Equatable {
     }
 }
 
+/// Waits until what a case made is gone: for as long as anything goes, and two seconds more.
+///
+/// Programs are freed one after the other, later. Some have no id, such as the code of functions that is an environment's own, and
+/// keep what has one, types, until the last of them is gone; a kernel with all its checkers takes seconds for a thousand.
+func waitUntilGone(since before: Census) throws {
+    var least = Int.max
+    while true {
+        var now = before
+        var areas = 0
+        let isGone = try becomes {
+            now = Census.take()
+            if now == before { return true }
+            areas = try programAreas()
+            return areas < least
+        }
+        if now == before { return }
+        let left = "programs \(now.programs.subtracting(before.programs).sorted()), maps \(now.maps.subtracting(before.maps).sorted()), "
+            + "types \(now.types.subtracting(before.types).sorted())"
+        try expect(isGone, "after two seconds in which nothing went, this is left of what the case loaded: \(left)")
+        least = areas
+    }
+}
+
+/// How many areas of memory programs take that the kernel has, be they listed or not.
+private func programAreas() throws -> Int {
+    try readFile("/proc/vmallocinfo").split(separator: "\n").count { $0.contains(" bpf_prog_") }
+}
+
 /// Whether a program of the id is there.
 func programExists(_ id: UInt32) -> Bool { Census.take().programs.contains(id) }
