@@ -38,14 +38,14 @@ public struct BPFLinkTool: ParsableCommand {
     /// The command that the arguments ask for.
     ///
     /// The parser looks at every property of every command on its way by reflection, at each more than once, which takes longer than
-    /// most commands do. `load` reads by itself what is plainly right. A command that is named first and asked for nothing unusual is
-    /// parsed by itself (its super-command's name tells the parser that it is not the one to write completion scripts); whatever
-    /// else there is, help and mistakes, is said by the whole.
+    /// most commands do. A command that is named first and asked for nothing unusual is parsed by itself (its super-command's name
+    /// tells the parser that it is not the one to write completion scripts); whatever else there is, help and mistakes, is said by
+    /// the whole.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-        let rest = Array(arguments.dropFirst())
-        if arguments.first == LoadCommand.configuration.commandName, let load = LoadCommand(plain: rest) { return load }
         let command = configuration.subcommands.first { $0._commandName == arguments.first }
-        if let command, let parsed = try? command.parseAsRoot(rest), type(of: parsed) == command { return parsed }
+        if let command, let parsed = try? command.parseAsRoot(Array(arguments.dropFirst())), type(of: parsed) == command {
+            return parsed
+        }
         return try parseAsRoot(arguments)
     }
 

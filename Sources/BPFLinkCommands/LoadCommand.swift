@@ -112,7 +112,7 @@ public struct LoadCommand: ParsableCommand {
 
     public init() {}
 
-    static let commandOption = "exec-word"
+    private static let commandOption = "exec-word"
 
     /// Makes each word behind `--` an option of its own.
     static func separatingCommand(in arguments: [String]) -> [String] {
