@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import BPFKernel
+import BPFLink
 import BPFLinker
+import BPFObject
 import CBPFLinkUAPI
 import CLibbpf
 import Glibc
+import TestFixtures
 
 /// Functions of other programs that are verified as a part of the program which calls them (BPF_PSEUDO_PROG_BODY).
 let bodyCases: [Case] =
@@ -184,6 +187,82 @@ let bodyCases: [Case] =
             let image = try require(try importer.opened().info.imports[0].image, "no image")
             try expectEqual(image.address, provider.info.jitedSymbols[1], "the image")
             try expectEqual(image.programs, 2, "programs that have it")
+        },
+        Case("bodies.timer_names_its_program", unblinded: true) {
+            // What is written into instructions of a program is its own: so is the code.
+            for kind in [ProgramKind.schedCls, .xdp] {
+                let (map, ticks): (OwnedDescriptor, OwnedDescriptor)
+                do {
+                    var request = LoadRequest([try Object(bytes: Fixture.bytes("ticking"), name: "ticking.bpf.o")])
+                    request.linking.entrySection = "tc"
+                    let provider = try Provider(try request.plan().load()[0])
+                    map = try OwnedDescriptor(bpf_map_get_fd_by_id(try provider.map("clocks")), "map of the timer")
+                    ticks = try OwnedDescriptor(bpf_map_get_fd_by_id(try provider.map("bss")), "map of the counter")
+                    let importers = try (0..<2).map { _ in
+                        try Raw.importer(ofBody: "start", from: provider, kind: kind).load()
+                    }
+                    try expectEqual(try importers[0].run(), 1, "result of starting the timer")
+                    let images = try importers.map { try $0.opened().info.imports[0].image?.address }
+                    try expect(images[0] != images[1], "two programs have the code that names one of them")
+                    try withExtendedLifetime(importers) {
+                        try expectEqual(try symbolAddresses("tick").count, 1, "images of the callback, which names none")
+                    }
+                }
+                let counter = try mapID(ticks)
+                let before = try element(ofMap: counter)
+                try poll("the timer of \(kind.name) ticks on") { try element(ofMap: counter) > before + 10 }
+                withExtendedLifetime(map) {}
+            }
+        },
+        Case("bodies.tail_call") {
+            let jumps = try makeMap(BPF_MAP_TYPE_PROG_ARRAY, valueSize: 4)
+            var library = try RawProgram.keeper()
+            library.slots = [jumps]
+            try library.add(
+                "leave", taking: [try require(library.types, "types").long], linkage: BTF_FUNC_STATIC,
+                bpf_insn.map(2, slot: 0) + [.set(3, 0), .helper(BPF_FUNC_tail_call), .set(0, 5), .exit])
+            let provider = try Provider(try library.load())
+            var importers: [OwnedDescriptor] = []
+            for _ in 0..<2 {
+                var program = try RawProgram.typed()
+                let leave = try program.extern("leave", [try require(program.types, "types").long])
+                program.instructions = [.call(body: leave), .add(0, 1), .exit]
+                program.slots = [provider]
+                importers.append(try program.load())
+            }
+            for importer in importers { try expectEqual(try importer.run(), 6, "result with nowhere to go") }
+            var target = RawProgram.nothing
+            target.instructions[0].imm = 77
+            let other = try target.load()
+            var key: Int32 = 0
+            var number = other.number
+            try expectEqual(bpf_map_update_elem(jumps.number, &key, &number, 0), 0, "result of the update")
+            for importer in importers { try expectEqual(try importer.run(), 78, "result of what was jumped to, and of going on") }
+            var program = try RawProgram.typed(type: BPF_PROG_TYPE_XDP)
+            let leave = try program.extern("leave", [try require(program.types, "types").long])
+            program.instructions = [.call(body: leave), .exit]
+            program.slots = [provider]
+            // The array is for programs of the first type.
+            do {
+                _ = try program.load()
+                throw Failure("a program array of another type was accepted")
+            } catch let refusal as RawProgram.Refusal { try expectEqual(refusal.error, EINVAL, "error number") }
+        },
+        Case("bodies.exception") {
+            let kernel = try require(btf__load_vmlinux_btf(), "the kernel's types")
+            defer { btf__free(kernel) }
+            let id = btf__find_by_name_kind(kernel, "bpf_throw", 12 /* BTF_KIND_FUNC */)
+            let provider = try Raw.keeping(
+                "give_up", arguments: 1, [.jump(if: 1, equals: 0, 2), .set(1, 55), .call(kernelFunction: id, slot: 0), .set(0, 7), .exit])
+            for (value, result): (Int32, UInt32) in [(0, 8), (1, 55)] {
+                for kind in [ProgramKind.schedCls, .xdp] {
+                    var program = try RawProgram.typed(type: kind.type)
+                    let function = try program.extern("give_up", [try require(program.types, "types").long])
+                    program.instructions = [.set(1, value), .call(body: function), .add(0, 1), .exit]
+                    program.slots = [provider]
+                    try expectEqual(try program.load().run(), result, "result in \(kind.name)")
+                }
+            }
         },
         Case("bodies.loaded_and_unloaded_at_once", cpus: 2, unblinded: true) {
             let map = try makeMap()

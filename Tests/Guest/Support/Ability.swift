@@ -67,6 +67,18 @@ struct Ability: Sendable {
         Ability("calls", without: "BPF_CALL uses reserved fields", "JIT does not support calling other programs") {
             try expectEqual(try Raw.importer(from: try answering()).load().run(), 42, "result of the imported function")
         },
+        Ability("shared_code", without: "") {
+            // In code with blinded constants nothing is the same.
+            let isBlinded = try readFile("/proc/sys/net/core/bpf_jit_harden") != "0\n"
+            var program = try RawProgram.typed()
+            program.flags = BPFLINK_F_SHARE_SUBPROGS
+            program.instructions = [.call(1), .exit]
+            try program.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, 42), .exit])
+            let programs = try [program, program].map { try $0.load() }
+            let code = try programs.map { try $0.opened().info.jitedSymbols[1] }
+            try expect(isBlinded || code[0] == code[1], "two programs have \(code) for the same function")
+            try expectEqual(try programs[1].run(), 42, "result of the shared function")
+        },
         Ability("other_kinds_of_programs", without: "it was verified for another kind of program") {
             let importer = try Raw.importer(from: try answering(), type: BPF_PROG_TYPE_XDP).load()
             try expectEqual(try importer.run(), 42, "result in a program of another type")
@@ -84,6 +96,14 @@ struct Ability: Sendable {
             importer.instructions = [.call(import: try importer.extern("take", [context])), .exit]
             importer.slots = [provider]
             try expectEqual(try importer.load().run(), 1, "result with the context of an XDP program")
+        },
+        Ability("bodies", without: "") {
+            var keeper = try RawProgram.keeper()
+            try keeper.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, 42), .exit])
+            var program = try RawProgram.typed(type: BPF_PROG_TYPE_XDP)
+            program.instructions = [.call(body: try program.extern("answer")), .exit]
+            program.slots = [try keeper.load()]
+            try expectEqual(try program.load().run(), 42, "result of the function that was verified with the program")
         },
         Ability("information") {
             let info = try answering().opened().info
