@@ -12,7 +12,7 @@ let cases =
     + lifetimeCases + flagCases + exportRefusalCases + importRefusalCases + stepCases + graphCases + copyCases
     + realObjectCases + treeCases + regressionCases + stockCases + qualificationCases + environmentCases
     + refusedImportCases + refusedExportCases + contextCases + contextRefusalCases + sleepableCases + packetCases + attachFactCases + powerCases
-    + runContextCases + chainCommandCases + bodyCases + bodyRefusalCases + randomBodyCases + sharedImageCases + smokeCases + endCases
+    + runContextCases + chainCommandCases + bodyCases + bodyRefusalCases + randomBodyCases + sharedImageCases + thousandCases + smokeCases + endCases
 
 let skipped: Int32 = 4
 
