@@ -2,19 +2,8 @@
 /* An importer: the scheduler goes from one task to the next. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "contexts.h"
 #include "library.h"
-
-/* /sys/kernel/tracing/events/sched/sched_switch/format */
-struct sched_switch_args {
-	unsigned long long common;
-	char prev_comm[16];
-	int prev_pid;
-	int prev_prio;
-	long prev_state;
-	char next_comm[16];
-	int next_pid;
-	int next_prio;
-};
 
 SEC("tracepoint/sched/sched_switch")
 int on_switch(struct sched_switch_args *ctx)

@@ -73,7 +73,7 @@ let sharedImageCases: [Case] = [
         try expectEqual(try symbolAddresses("tally").count, 2, "images")
         withExtendedLifetime(programs) {}
     },
-    Case("shared.lines_of_each_program") {
+    Case("shared.lines_of_each_program", unblinded: true) {
         // Where lines begin is told per program, though the code is there once: as in a program that shares nothing.
         let map = try makeMap()
         var program = try Sharing.program("tally", counting: map)
@@ -133,7 +133,7 @@ let sharedImageCases: [Case] = [
         try expectEqual(try element(ofMap: try mapID(map)), 240, "count")
         try poll("all images are gone") { try symbolAddresses("tally").isEmpty }
     },
-    Case("shared.refuse.extension_of_shared_code") {
+    Case("shared.refuse.extension_of_shared_code", unblinded: true) {
         let map = try makeMap()
         let target = try Sharing.program("tally", counting: map, linkage: BTF_FUNC_GLOBAL, kind: .xdp).load().opened()
         let other = try Sharing.program("tally", counting: map, linkage: BTF_FUNC_GLOBAL, kind: .schedCls).load()
@@ -169,7 +169,7 @@ let sharedImageCases: [Case] = [
         try expectEqual(try target.run(), 2, "result after the extension is gone")
         try expectEqual(try first.load().run(), 3, "result of one that may share again")
     },
-    Case("shared.refuse.tracing_of_a_body_that_others_have") {
+    Case("shared.refuse.tracing_of_a_body_that_others_have", unblinded: true) {
         // What fentry sees has the types of the traced program; callers of a body may pass anything.
         var library = try RawProgram.keeper(type: BPF_PROG_TYPE_XDP)
         library.instructions = [.call(1), .exit]
