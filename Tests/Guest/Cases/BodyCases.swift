@@ -264,6 +264,29 @@ let bodyCases: [Case] =
                 }
             }
         },
+        Case("bodies.fault_in_shared_code", unblinded: true) {
+            // What is read behind an untrusted pointer that leads nowhere is 0: the fault is found by the image's exception table.
+            let kernel = try require(btf__load_vmlinux_btf(), "the kernel's types")
+            defer { btf__free(kernel) }
+            let cast = btf__find_by_name_kind(kernel, "bpf_rdonly_cast", 12 /* BTF_KIND_FUNC */)
+            let task = btf__find_by_name_kind(kernel, "task_struct", 4 /* BTF_KIND_STRUCT */)
+            var nowhere = bpf_insn.wide(1, Int32(bitPattern: 0xdead_0000))
+            // Between user space and the direct mapping (Documentation/arch/x86/x86_64/mm.rst).
+            nowhere[1].imm = Int32(bitPattern: 0xffff_8000)
+            let provider = try Raw.keeping(
+                "look", nowhere + [.set(2, task), .call(kernelFunction: cast, slot: 0), .load(0, 0, 0), .add(0, 7), .exit])
+            var importers = try [ProgramKind.socketFilter, .xdp].map {
+                try Raw.importer(ofBody: "look", from: provider, kind: $0).load()
+            }
+            let images = try importers.map { try $0.opened().info.imports[0].image?.address }
+            try expectEqual(images[0], images[1], "images")
+            for importer in importers { try expectEqual(try importer.run(), 7, "result") }
+            // The table is the image's own, not that of the program which brought it.
+            let gone = try importers[0].opened().info.id
+            importers.removeFirst()
+            try poll("the first is gone") { !programExists(gone) }
+            try expectEqual(try importers[0].run(), 7, "result of the program that is left")
+        },
         Case("bodies.loaded_and_unloaded_at_once", cpus: 2, unblinded: true) {
             let map = try makeMap()
             let provider = try Raw.keeping("count_up", in: map)

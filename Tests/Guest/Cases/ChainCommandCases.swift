@@ -7,12 +7,22 @@ import TestFixtures
 /// Full-chain imports as bpflink makes them: functions that are kept by their provider and verified with each importer.
 let chainCommandCases: [Case] =
     chainOnlyCases
-    // The cases of calls again: the same objects, the same events, the same results and contents of maps.
-    + (callCases + argumentCases + graphCases).filter { !ofKernelModeOnly.contains($0.name) }.map { original in
-        Case("chain.\(original.name)", cpus: original.cpus) {
+    // Cases about importing in general again: the same objects, the same events, the same results and contents of maps; and the same
+    // attempts to have a function do what its caller may not.
+    + (callCases + argumentCases + graphCases + powerCases + runContextCases + attachFactCases + packetCases + sleepableCases + lifetimeCases)
+    .filter { !ofKernelModeOnly.contains($0.name) && !ofContracts.contains($0.name) }.map { original in
+        Case("chain.\(original.name)", cpus: original.cpus, unblinded: original.unblinded) {
             try Mode.$verification.withValue(.chain) { try original.body() }
         }
     }
+
+/// Cases of what a contract adds: environments, checks at the call, code of the provider for all.
+private let ofContracts: Set = [
+    "run_context.stack_and_output_of_each_type", "packets.refuse.type_that_only_reads",
+    "packets.refuse.memory_that_the_function_changes_itself", "sleepable.importer_of_a_provider_that_is_not", "sleepable.plain_function",
+    "sleepable.refuse.call_in_an_rcu_section", "sleepable.refuse.deferred_work_of_a_program_that_is_not",
+    "lifetime.failed_load_of_an_object_leaves_nothing",
+]
 
 private let chainOnlyCases: [Case] = [
     Case("chain.the_seed_without_null_checks", unblinded: true) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import BPFLinker
 import CBPFLinkUAPI
 import CLibbpf
 
@@ -71,9 +72,10 @@ extension bpf_insn {
     static func helper(_ id: bpf_func_id) -> bpf_insn { bpf_insn(BPF_JMP | BPF_CALL, 0, 0, 0, Int32(id.rawValue)) }
     /// A call to a function of the same program, `distance` instructions behind the next one.
     static func call(_ distance: Int32) -> bpf_insn { bpf_insn(BPF_JMP | BPF_CALL, 0, UInt8(BPF_PSEUDO_CALL), 0, distance) }
-    /// A call to an import.
+    /// A call to an import, which is verified as the case that runs has it.
     static func call(import type: Int32, slot: Int16 = 0) -> bpf_insn {
-        bpf_insn(BPF_JMP | BPF_CALL, 0, UInt8(BPFLINK_PSEUDO_PROG_CALL), slot, type)
+        let kind = Mode.verification == .chain ? BPFLINK_PSEUDO_PROG_BODY : BPFLINK_PSEUDO_PROG_CALL
+        return bpf_insn(BPF_JMP | BPF_CALL, 0, UInt8(kind), slot, type)
     }
     static let exit = bpf_insn(BPF_JMP | BPF_EXIT)
 

@@ -62,6 +62,8 @@ func words(of error: any Error) -> String {
     }
 }
 
+private let notOfThisKind = "it is not valid in programs of this kind"
+
 /// Runs `body`, which has to fail in the kernel with a log that has all of `words` in it.
 func expectRefusal(_ words: String..., body: () throws -> Void) throws {
     let log: String
@@ -74,7 +76,9 @@ func expectRefusal(_ words: String..., body: () throws -> Void) throws {
     } catch let error as RawProgram.Refusal {
         log = error.log
     }
-    for expected in words where !log.contains(expected) {
+    // What is verified with the program is refused in the verifier's words alone: there is no contract to be told of.
+    let wanted = Mode.verification == .chain ? words.filter { !$0.hasPrefix("cannot import ") && $0 != notOfThisKind } : words
+    for expected in wanted where !log.contains(expected) {
         throw Failure("the log lacks `\(expected)`; it ends with:\n\(log.suffix(1500))")
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import BPFLinker
 import CBPFLinkUAPI
 import CLibbpf
 import Glibc
@@ -39,7 +40,7 @@ struct RawProgram {
     /// A provider whose entry function does nothing.
     static func library(_ name: String = "lib", type: bpf_prog_type = BPF_PROG_TYPE_SOCKET_FILTER) throws -> RawProgram {
         var program = try RawProgram.typed(name, type: type)
-        program.flags = BPFLINK_F_EXPORT_SUBPROGS
+        program.flags = BPFLINK_F_EXPORT_SUBPROGS | (Mode.verification == .chain ? BPFLINK_F_KEEP_SUBPROGS : 0)
         program.instructions = nothing.instructions
         return program
     }
