@@ -138,8 +138,6 @@ public struct LoadCommand: ParsableCommand {
         var inherited: [Foreground.Inherited] = []
         try common.report {
             let plan = try link(try objects.map(ObjectFile.read))
-            // The process is about to end, or to wait: to take a large plan apart, piece by piece, is of no use to anyone.
-            _ = Unmanaged.passRetained(Kept(value: plan.graph))
             if dryRun { return planReport(plan.graph) }
 
             loaded = try plan.load()
@@ -172,10 +170,4 @@ public struct LoadCommand: ParsableCommand {
     static func names(_ lists: [String]) -> [String] {
         lists.flatMap { $0.split(separator: ",").map(String.init) }
     }
-}
-
-/// A value as an object, by which it can be kept.
-private final class Kept<Value> {
-    let value: Value
-    init(value: Value) { self.value = value }
 }

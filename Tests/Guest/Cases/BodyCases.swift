@@ -388,6 +388,21 @@ let bodyRefusalCases: [Case] = [
         program.slots = [one, other]
         try expectRefusal("too many subprograms") { _ = try program.load() }
     },
+    Case("bodies.refuse.more_instructions_than_a_program_may_have") {
+        let long = [bpf_insn.set(0, 0)] + Array(repeating: bpf_insn.add(0, 1), count: 49_998) + [.exit]
+        let providers = try (0...20).map { _ in try Raw.keeping("long", long) }
+        var program = try RawProgram.typed()
+        let function = try program.extern("long")
+        program.instructions = providers.indices.map { .call(body: function, slot: Int16($0)) } + [.exit]
+        program.slots = providers
+        try expectRefusal("1050022 instructions with those of bodies are too many, the limit is 1000000") { _ = try program.load() }
+    },
+    Case("bodies.refuse.importer_without_types") {
+        var program = RawProgram.nothing
+        program.instructions.insert(.call(body: 1), at: 0)
+        program.slots = [try Raw.keeping("answer", [.set(0, 42), .exit])]
+        try expectRefusal("call of another program requires BTF with func_info") { _ = try program.load() }
+    },
     Case("bodies.refuse.stack_of_all") {
         let provider = try Raw.keeping("deep", [.store(10, -400, value: 0), .set(0, 0), .exit])
         var program = try Raw.importer(ofBody: "deep", from: provider, kind: .xdp)
