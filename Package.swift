@@ -21,6 +21,10 @@ let selfContained: [LinkerSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
+/// BPFLink, for a module that holds its values. What BPFLink is made of is named as well, though nothing of it is imported: SwiftPM
+/// compiles a module again only if one that it names has changed, and values of all these have a size of their own.
+let linkLibrary: [Target.Dependency] = ["BPFLink", "BPFKernel", "BPFLinker", "BPFObject"]
+
 let package = Package(
     name: "bpflink",
     products: [
@@ -51,13 +55,13 @@ let package = Package(
         .target(
             name: "BPFLink", dependencies: ["BPFKernel", "BPFLinker", "BPFObject", systemPackage], swiftSettings: strict),
         .target(
-            name: "BPFLinkCommands", dependencies: ["BPFLink", argumentParser, systemPackage],
+            name: "BPFLinkCommands", dependencies: linkLibrary + [argumentParser, systemPackage],
             swiftSettings: strict),
         .executableTarget(
             name: "bpflink", dependencies: ["BPFLinkCommands"], swiftSettings: strict, linkerSettings: selfContained),
 
         .executableTarget(
-            name: "embedding-example", dependencies: ["BPFLink", "CLibbpf"], path: "Examples/embedding", swiftSettings: strict),
+            name: "embedding-example", dependencies: linkLibrary + ["CLibbpf"], path: "Examples/embedding", swiftSettings: strict),
 
         // The VM runner knows nothing of BPF.
         .target(name: "VMProtocol", swiftSettings: strict),

@@ -4,8 +4,8 @@ import BPFLinker
 import BPFObject
 
 extension LinkPlan {
-    /// The plan without what the kernel just refused to share, to import or to export: it is verified with each importer instead, or
-    /// copied. nil if the program that it refused does nothing of that, or if there is nothing else to be tried.
+    /// The plan without what the kernel just refused to share, to import, to export or to verify by itself: it is verified with each
+    /// importer instead, or copied. nil if the program that it refused does nothing of that, or if there is nothing else to be tried.
     ///
     /// A function that one program cannot import stays shared by programs of other kinds. Which rule it was that the kernel applied
     /// does not matter: what is refused for other reasons than sharing is refused again in copies, and then in the words that it
@@ -14,6 +14,8 @@ extension LinkPlan {
     /// - Parameter carriesObject: whether what the object offers can be copied.
     func replanned(after error: KernelError, carriesObject: Bool = true) -> LinkPlan? {
         guard let name = error.program else { return nil }
+        // A copy may be valid only as it is called, or do what a global function may not.
+        if error.code == .verifier, verifiesCopiesOnce(in: name) { return try? refusing { $0.copiesAsGlobals = true } }
         let lines = error.verifierLog?.lines.map(String.init) ?? error.notes
         if isShared, name == syntheticEntry?.name { return replanned(afterProviderOf: lines, error) }
         let called = calledImports(of: name)

@@ -31,10 +31,12 @@ public struct CopyPlan: Sendable {
     let imports: [SymbolIndex: Int]
     /// The copies that each copy refers to.
     let references: [Set<Int>]
+    /// The copies that the verifier looks at once and by themselves: what is global where it comes from.
+    let globals: Set<Int>
     /// Names of imports, of objects that are copied from, that stay unresolved: the poisoned calls count on from the object's own.
     let unresolved: [String]
 
-    static let none = CopyPlan(sources: [], functions: [], imports: [:], references: [], unresolved: [])
+    static let none = CopyPlan(sources: [], functions: [], imports: [:], references: [], globals: [], unresolved: [])
 
     /// The ids of all maps that the copies may use.
     public var mapIDs: Set<UInt32> { sources.reduce(into: []) { $0.formUnion($1.carried.maps.values) } }
@@ -53,14 +55,22 @@ public struct CopyPlan: Sendable {
 
     /// What a program has that uses some of the imports: their copies, and those of all that these refer to.
     public func copied(for imports: [Import]) -> [Function] {
+        let copied = copied
+        return reached(from: imports).sorted().map { copied[$0] }
+    }
+
+    /// The copies that some of the imports are, and all that these refer to.
+    private func reached(from imports: [Import]) -> Set<Int> {
         var waiting = imports.compactMap { self.imports[$0.symbol] }
         var reached = Set(waiting)
         while let next = waiting.popLast() {
             for other in references[next] where reached.insert(other).inserted { waiting.append(other) }
         }
-        let copied = copied
-        return reached.sorted().map { copied[$0] }
+        return reached
     }
+
+    /// Whether a program that uses some of the imports has copies that the verifier is to look at by themselves.
+    public func hasGlobals(for imports: [Import]) -> Bool { !reached(from: imports).isDisjoint(with: globals) }
 
     /// The copies as the rewriter takes them.
     ///
@@ -71,7 +81,7 @@ public struct CopyPlan: Sendable {
                 CodeCopies.Source(
                     source.carried.object, maps: source.carried.maps.compactMapValues { descriptors[$0] },
                     imports: source.imports)
-            }, functions: functions, imports: imports)
+            }, functions: functions, imports: imports, globals: globals)
     }
 }
 
@@ -79,11 +89,16 @@ public struct CopyPlan: Sendable {
 struct CopyPlanner {
     /// Poisoned calls of the object's own imports have the numbers below.
     let firstPoison: Int
+    /// Whether copies may be global functions, which the verifier looks at once and by themselves.
+    let allowsGlobals: Bool
     private var sourceOf: [UInt32: Int] = [:]
     private var sources: [Source] = []
     private var functions: [CodeCopies.Function] = []
     private var numbers: [CodeCopies.Function: Int] = [:]
     private var references: [Set<Int>] = []
+    /// Copies whose calls the verifier has to follow: callbacks, for it takes no address of a global function, and what an importer
+    /// marked.
+    private var followed: Set<Int> = []
     private var unresolved: [String] = []
     private var errors: [LinkError] = []
 
@@ -109,19 +124,34 @@ struct CopyPlanner {
         }
     }
 
-    init(firstPoison: Int) { self.firstPoison = firstPoison }
+    init(firstPoison: Int, allowsGlobals: Bool) {
+        self.firstPoison = firstPoison
+        self.allowsGlobals = allowsGlobals
+    }
 
     /// - Parameter bindings: imports, and the providers that their functions are copied from.
     mutating func plan(_ bindings: [(import: Import, provider: ProviderSnapshot)], errors: inout [LinkError]) -> CopyPlan {
         var imports: [SymbolIndex: Int] = [:]
         for (wanted, provider) in bindings {
             guard let carried = provider.carried else { continue }
-            if let number = enter(wanted.name, of: carried.root, in: carried, for: provider) { imports[wanted.symbol] = number }
+            guard let number = enter(wanted.name, of: carried.root, in: carried, for: provider) else { continue }
+            imports[wanted.symbol] = number
+            if wanted.isMarked { followed.insert(number) }
         }
         errors += self.errors
         return CopyPlan(
             sources: sources.map { CopyPlan.Source(id: $0.id, carried: $0.carried, imports: $0.imports) },
-            functions: functions, imports: imports, references: references, unresolved: unresolved)
+            functions: functions, imports: imports, references: references, globals: globals, unresolved: unresolved)
+    }
+
+    /// The copies that are worth a try as global functions: those that are so where they come from, and nobody wants otherwise.
+    private var globals: Set<Int> {
+        guard allowsGlobals else { return [] }
+        return Set(
+            functions.indices.filter { index in
+                let copy = functions[index]
+                return sources[copy.source].carried.object.functions[copy.function].role == .exported && !followed.contains(index)
+            })
     }
 
     /// Enters a function and all that it refers to.
@@ -137,6 +167,7 @@ struct CopyPlanner {
             for edge in sources[source].carried.object.calls(from: function) {
                 let (number, isNew) = number(of: edge.callee, source)
                 references[own].insert(number)
+                if edge.isAddress { followed.insert(number) }
                 if isNew { waiting.append(edge.callee) }
             }
             enterImports(of: function, own, source, in: carried, for: provider)
@@ -172,6 +203,7 @@ struct CopyPlanner {
             }
             if let id = sources[source].carried.imports[wanted.name] {
                 guard let number = enter(wanted.name, of: id, in: carried, for: provider) else { continue }
+                if wanted.isMarked { followed.insert(number) }
                 sources[source].imports[wanted.symbol] = .copy(number)
                 references[own].insert(number)
             } else if wanted.isWeak {

@@ -47,6 +47,9 @@ public struct LinkOptions: Sendable {
     /// Whether nothing is to be called by FD and name.
     var copiesOnly: Bool { mode == .copy || mode == .auto && !kernelHasCalls }
 
+    /// Whether copies may be global functions. Where programs export, global functions are exports, and copies are none.
+    var verifiesCopiesOnce: Bool { copiesOnly && !refusals.copiesAsGlobals }
+
     /// Whether providers keep their functions.
     var keepsBodies: Bool { kernelHasBodies && !copiesOnly }
 

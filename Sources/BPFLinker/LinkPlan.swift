@@ -135,13 +135,17 @@ public struct LinkPlan: Sendable {
     }
 
     /// What a program has copies of: what it imports, and what that refers to.
-    public func copied(into program: String) -> [CopyPlan.Function] {
+    public func copied(into program: String) -> [CopyPlan.Function] { copies.copied(for: copiedImports(of: program)) }
+
+    /// Whether a program has copies that the verifier is to look at once and by themselves.
+    public func verifiesCopiesOnce(in program: String) -> Bool { copies.hasGlobals(for: copiedImports(of: program)) }
+
+    private func copiedImports(of program: String) -> [Import] {
         let functions = functions(of: program)
-        let imports = bindings.filter { binding in
+        return bindings.filter { binding in
             guard case .copy = binding.target else { return false }
             return binding.import.sites.contains { functions.contains($0.function) }
-        }
-        return copies.copied(for: imports.map(\.import))
+        }.map(\.import)
     }
 
     /// What a program imports by FD and name from other providers.

@@ -21,6 +21,8 @@ public struct Refusals: Sendable, Equatable {
     public var bodies: [String: [String]] = [:]
     /// By program that can export nothing, in the kernel's words.
     public var exporters: [String: [String]] = [:]
+    /// Whether a program was refused with copies that are global functions.
+    public var copiesAsGlobals = false
 
     public init() {}
 }

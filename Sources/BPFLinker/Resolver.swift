@@ -56,7 +56,7 @@ struct Resolver {
         if providers.count > Self.maximumProviders {
             errors.append(.tooManyProviders(providers.count, limit: Self.maximumProviders))
         }
-        var copies = CopyPlanner(firstPoison: object.imports.count)
+        var copies = CopyPlanner(firstPoison: object.imports.count, allowsGlobals: options.verifiesCopiesOnce)
         let copyPlan = copies.plan(
             bindings.compactMap { binding in
                 if case .copy(_, let provider) = binding.target { (binding.import, provider) } else { nil }

@@ -2,9 +2,10 @@
 
 /// Puts copies of other objects' functions into an object.
 ///
-/// Copies are static functions at the end of `.text`, so the verifier follows each call into them. They refer to maps by
-/// descriptors, not by symbols: libbpf has nothing to do with these maps, and an own map of the same name is another one. What
-/// else a copy refers to (functions that are copied too, variables and functions of the kernel, types) is carried over.
+/// Copies are at the end of `.text`, with local symbols, for two of them may have one name; it is their BTF that tells the kernel
+/// which are global (``CopyDescription``). They refer to maps by descriptors, not by symbols: libbpf has nothing to do with these
+/// maps, and an own map of the same name is another one. What else a copy refers to (functions that are copied too, variables and
+/// functions of the kernel, types) is carried over.
 struct CodeCopier {
     /// What is to be added to the object.
     private(set) var code = ByteWriter([])

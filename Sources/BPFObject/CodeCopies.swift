@@ -44,11 +44,15 @@ public struct CodeCopies: Sendable {
     public let functions: [Function]
     /// Which copy each import of the object is; positions in ``functions``.
     public let imports: [SymbolIndex: Int]
+    /// The copies that are global functions to the verifier, which looks at such a one once and by itself; positions in
+    /// ``functions``. It follows each call of the others, which are static.
+    public let globals: Set<Int>
 
-    public init(sources: [Source], functions: [Function], imports: [SymbolIndex: Int]) {
+    public init(sources: [Source], functions: [Function], imports: [SymbolIndex: Int], globals: Set<Int> = []) {
         self.sources = sources
         self.functions = functions
         self.imports = imports
+        self.globals = globals
     }
 
     public static let none = CodeCopies(sources: [], functions: [], imports: [:])

@@ -31,8 +31,8 @@ struct CopyDescription {
     ) throws(ObjectError) {
         guard let types = source.object.btf else { throw ObjectError(.noBTF, "\(source.object.name) has no BTF") }
         var transfer = try BTFTransfer(from: types)
-        let copied = copies.functions.indices.filter { copies.functions[$0].source == index }
-            .map { (function: source.object.functions[copies.functions[$0].function], place: copier.places[$0]) }
+        let numbers = copies.functions.indices.filter { copies.functions[$0].source == index }
+        let copied = numbers.map { (function: source.object.functions[copies.functions[$0].function], place: copier.places[$0]) }
         var functions: [TypeID] = []
         for (function, _) in copied {
             guard let id = function.typeID else {
@@ -43,8 +43,9 @@ struct CopyDescription {
         }
         let externs = copier.newExterns.filter { $0.source == index }.compactMap { source.object.declaration(of: $0.name) }
         let records = try CopiedRecords(of: source.object, copied)
+        let statics = zip(numbers, functions).filter { number, _ in !copies.globals.contains(number) }.map(\.1)
         try transfer.take(
-            functions + externs.map(\.entry.type) + records.relocations.map { TypeID($0[1]) }, statics: Set(functions), to: &btf)
+            functions + externs.map(\.entry.type) + records.relocations.map { TypeID($0[1]) }, statics: Set(statics), to: &btf)
 
         for extern in externs {
             let entry = extern.entry

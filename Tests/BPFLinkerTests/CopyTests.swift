@@ -74,6 +74,40 @@ import Testing
         }
     }
 
+    @Test func whatIsGlobalIsAGlobalCopyUntilTheVerifierRefusesIt() throws {
+        let plan = try plan("import_rich", from: provider("rich", maps: Self.richMaps))
+        let exported = Set(try Object(fixture: "rich").exports.map(\.name)).intersection(plan.copies.copied.map(\.name))
+        #expect(try globalCopies(plan) == exported && exported.count > 5)
+        #expect(plan.verifiesCopiesOnce(in: "hash_map"))
+        let followed = try plan.refusing { $0.copiesAsGlobals = true }
+        #expect(try globalCopies(followed).isEmpty && followed.verifiesCopiesOnce(in: "hash_map") == false)
+    }
+
+    /// There a global function may be an export.
+    @Test func whereProgramsExportCopiesAreStatic() throws {
+        #expect(try globalCopies(plan("import_rich", from: provider("rich", maps: Self.richMaps), mode: .auto)).isEmpty)
+    }
+
+    @Test func aCallbackIsAStaticCopy() throws {
+        #expect(try globalCopies(plan("import_called_back", from: provider("called_back", maps: [:]))) == ["sum_below"])
+    }
+
+    /// The copies that are global functions to the kernel.
+    private func globalCopies(_ plan: LinkPlan) throws -> Set<String> {
+        let numbers = Dictionary(uniqueKeysWithValues: plan.copies.mapIDs.map { ($0, Int32($0)) })
+        let merged = try Object(bytes: plan.rewrittenObject(maps: numbers), name: "merged")
+        let global = merged.functions.filter { function in
+            guard let type = function.typeID.flatMap({ merged.btf?[$0] }), case .function(_, .global) = type.content else { return false }
+            return function.role == .static
+        }
+        return Set(global.map(\.name))
+    }
+
+    @Test func aMarkedImportIsNoGlobalCopy() throws {
+        let marked = try plan("import_marked", from: provider("chain"))
+        #expect(marked.copies.copied.map(\.name) == ["doubled"] && marked.verifiesCopiesOnce(in: "filter") == false)
+    }
+
     @Test func aWeakImportOfALibraryCountsOnInTheNumbersOfPoison() throws {
         let plan = try plan("import_rich", from: provider("rich", maps: Self.richMaps))
         let own = plan.object.imports.count

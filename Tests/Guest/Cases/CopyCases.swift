@@ -69,6 +69,15 @@ private let copyOnlyCases: [Case] = [
         // `clamp` is below both functions that are imported.
         try withExtendedLifetime(importer) { try expectEqual(names.count, 1, "copies of a function below two imports") }
     },
+    Case("copy.a_global_function_is_verified_once") {
+        let importer = try copied("import_called_back", from: [try carried("called_back")])
+        try expectEqual(try importer.run("once"), 10, "the sum of the numbers below 5, by a callback")
+        try expectEqual(try importer.run("often"), 20, "six sums")
+        let (once, often) = (try importer.program("once").info, try importer.program("often").info)
+        let more = Int(often.verifiedInstructions) - Int(once.verifiedInstructions)
+        // Three instructions more for each of five calls, or the function and its callback for each.
+        try expect(more <= 25, "five calls more took \(more) verified instructions")
+    },
     Case("copy.what_is_refused_leaves_nothing") {
         let provider = try carried("broken_library")
         let before = Census.take()
