@@ -29,7 +29,8 @@ extension KernelError {
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
-            notes: log.conclusion, help: log.suggestion.map { [$0] } ?? [], verifierLog: log, libbpfLog: failure.log)
+            notes: log.conclusion, help: log.suggestion.map { [$0] } ?? [], program: String(program), verifierLog: log,
+            libbpfLog: failure.log)
     }
 }
 

@@ -190,9 +190,10 @@ public struct LinkPlan: Sendable {
     public func rewrittenObject(maps: [UInt32: Int32] = [:]) throws(ObjectError) -> [UInt8] {
         let called = Set(bindings.filter { $0.verification != nil }.map(\.import.symbol))
         let unexported = carriesOnly ? refusedExports : unexported
+        let tagged = unexported.filter { $0.function.role != .body && verification(of: $0) == .chain }
         return try ELFRewriter.rewrite(
-            object, fixups: fixups, undeclared: object.imports.filter { !called.contains($0.symbol) }, externs: sharing.functions.map(\.extern),
-            unexported: unexported.map(\.function.symbol),
-            tagged: unexported.filter { $0.function.role != .body && verification(of: $0) == .chain }.map(\.typeID), copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
+            object, fixups: fixups, undeclared: object.imports.filter { !called.contains($0.symbol) },
+            externs: sharing.functions.map(\.extern), unexported: unexported.map(\.function.symbol), tagged: tagged.map(\.typeID),
+            copies: copies.codeCopies(maps: maps), entry: syntheticEntry)
     }
 }

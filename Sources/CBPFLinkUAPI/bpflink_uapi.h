@@ -143,17 +143,17 @@ struct bpflink_prog_info {
 	__u32 verified_insns;
 	__u32 attach_btf_obj_id;
 	__u32 attach_btf_id;
-	__u32 nr_exports;          /* the patches' additions begin here */
-	__aligned_u64 exports;     /* array of bpflink_prog_export */
+	__u32 reserved;
+	__aligned_u64 exports;     /* array of bpflink_prog_export; the patches' additions begin here */
 	__aligned_u64 imports;     /* array of bpflink_prog_import */
 	__aligned_u64 environments; /* array of bpflink_prog_environment */
+	__aligned_u64 bodies;      /* array of the BTF ids of the functions that are kept for importers */
+	__u32 nr_exports;
 	__u32 nr_imports;
 	__u32 nr_environments;
+	__u32 nr_bodies;
 	__u32 export_rec_size;
 	__u32 import_rec_size;
 	__u32 environment_rec_size;
 	__u32 exports_size;        /* bytes that the program takes because others may import from it */
-	__aligned_u64 bodies;      /* array of the BTF ids of the functions that are kept for importers */
-	__u32 nr_bodies;
-	__u32 reserved;
 };

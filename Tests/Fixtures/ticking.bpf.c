@@ -22,6 +22,8 @@ struct {
 static int tick(void *map, int *key, struct clock *clock)
 {
 	__sync_fetch_and_add(&ticks, 1);
+	/* It refers to itself. */
+	bpf_timer_set_callback(&clock->timer, tick);
 	bpf_timer_start(&clock->timer, INTERVAL, 0);
 	return 0;
 }

@@ -96,6 +96,18 @@ import Testing
         #expect(run.errors.contains("invalid mem access 'scalar'"))
     }
 
+    @Test func whatIsNotValidByItselfIsVerifiedAsItIsCalled() throws {
+        let run = try Command.run(
+            """
+            head -c 64 /dev/zero >/tmp/$$.packet; trap 'rm -rf \(pins) /tmp/$$.packet' EXIT
+            bpflink load $FIXTURES/unchecked.bpf.o --mode copy --pin \(pins)/lib >/dev/null
+            bpflink load $FIXTURES/import_unchecked.bpf.o --mode copy --library pinned=\(pins)/lib --pin \(pins)/filter >/dev/null
+            bpftool prog run pinned \(pins)/filter data_in /tmp/$$.packet
+            """)
+        #expect(run.status == 0 && run.errors.isEmpty, "\(run.errors)")
+        #expect(run.output.contains("Return value: 42,"))
+    }
+
     @Test func aGlobalFunctionThatIsMarkedIsNotVerifiedByItself() throws {
         #expect(try Command.run("bpflink load $FIXTURES/steps_chain.bpf.o --no-share --exec -- true").status == 0)
         #expect(try Command.run("bpftool prog loadall $FIXTURES/steps_chain.bpf.o \(pins)").status != 0)

@@ -204,8 +204,9 @@ let bodyCases: [Case] =
                     try expectEqual(try importers[0].run(), 1, "result of starting the timer")
                     let images = try importers.map { try $0.opened().info.imports[0].image?.address }
                     try expect(images[0] != images[1], "two programs have the code that names one of them")
+                    // Its callback runs with nobody above it on the stack who could be asked whose it is.
                     try withExtendedLifetime(importers) {
-                        try expectEqual(try symbolAddresses("tick").count, 1, "images of the callback, which names none")
+                        try expectEqual(try symbolAddresses("tick").count, 3, "callbacks: that of the provider, and one of each importer")
                     }
                 }
                 let counter = try mapID(ticks)
@@ -262,6 +263,18 @@ let bodyCases: [Case] =
                     program.slots = [provider]
                     try expectEqual(try program.load().run(), result, "result in \(kind.name)")
                 }
+            }
+        },
+        Case("bodies.types_of_the_provider_that_the_importer_has_not") {
+            // An importer that exports looks for its exports among its own functions: the body has a type id beyond its types.
+            var library = try RawProgram.keeper()
+            for _ in 0..<100 { _ = try require(library.types, "types").unsignedLong() }
+            try library.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, 42), .exit])
+            let provider = try Provider(try library.load())
+            for flags in [BPFLINK_F_EXPORT_SUBPROGS, BPFLINK_F_KEEP_SUBPROGS, BPFLINK_F_EXPORT_SUBPROGS | BPFLINK_F_KEEP_SUBPROGS] {
+                var program = try Raw.importer(ofBody: "answer", from: provider, kind: .xdp)
+                program.flags |= flags
+                try expectEqual(try program.load().run(), 42, "result with flags \(flags)")
             }
         },
         Case("bodies.fault_in_shared_code", unblinded: true) {
@@ -324,6 +337,32 @@ let bodyRefusalCases: [Case] = [
             _ = try Raw.importer(from: provider).load()
         }
     },
+    Case("bodies.refuse.exception_callback_of_another_program") {
+        // The type ids are the same, in different type tables: the function is not what the tag names, and takes an argument as it likes.
+        var library = try RawProgram.keeper()
+        let long = try require(library.types, "types").long
+        try library.add("writer", taking: [long], linkage: BTF_FUNC_STATIC, [.set(0, 0), .exit])
+        try library.add("answer", linkage: BTF_FUNC_STATIC, [.set(1, 1), .call(-4), .exit])
+        let provider = try Provider(try library.load())
+        var program = try RawProgram.typed(type: BPF_PROG_TYPE_SCHED_CLS)
+        let types = try require(program.types, "types")
+        let callback = try types.function("writer", [types.long], returns: types.int)
+        try expectEqual(callback, library.functions[1].type, "type id of the callback")
+        try types.tag("exception_callback:writer", declaration: program.functions[0].type)
+        program.instructions = [.call(body: try program.extern("answer")), .exit]
+        program.slots = [provider]
+        try expectRefusal("exception callback type id not found in func_info") { _ = try program.load() }
+    },
+    Case("bodies.refuse.lines_of_another_program") {
+        let provider = try Raw.keeping("answer", [.set(0, 42), .exit])
+        var program = try Raw.importer(ofBody: "answer", from: provider, kind: .socketFilter)
+        program.hasLines = true
+        try expectEqual(try program.load().run(), 42, "result of a program with lines of its own")
+        program.strayLines = 1
+        try expectRefusal("Invalid line_info[2].insn_off:2 (prev_offset:1 prog->len:2)") { _ = try program.load() }
+    },
+    Case("bodies.refuse.map_that_is_for_one_program_only") { try refuseExclusiveMap(.chain) },
+    Case("imports.refuse.map_that_is_for_one_program_only") { try refuseExclusiveMap(.once) },
     Case("bodies.refuse.two_functions_of_one_name") {
         var library = try RawProgram.keeper("keep")
         for value: Int32 in [1, 2] { try library.add("answer", linkage: BTF_FUNC_STATIC, [.set(0, value), .exit]) }
@@ -395,7 +434,7 @@ let bodyRefusalCases: [Case] = [
         let function = try program.extern("long")
         program.instructions = providers.indices.map { .call(body: function, slot: Int16($0)) } + [.exit]
         program.slots = providers
-        try expectRefusal("1050022 instructions with those of bodies are too many, the limit is 1000000") { _ = try program.load() }
+        try expectRefusal("there are more than 1000000 instructions with those of bodies") { _ = try program.load() }
     },
     Case("bodies.refuse.importer_without_types") {
         var program = RawProgram.nothing
@@ -498,5 +537,33 @@ extension bpf_insn {
         var instructions = wide(destination, distance)
         instructions[0].src_reg = UInt8(BPF_PSEUDO_FUNC)
         return instructions
+    }
+}
+
+/// A map is made for programs of one hash, which says nothing of the functions that they import.
+private func refuseExclusiveMap(_ verification: Verification) throws {
+    var library = try RawProgram.library()
+    library.flags |= BPFLINK_F_KEEP_SUBPROGS
+    try library.add("answer", [.set(0, 42), .exit])
+    let provider = try Provider(try library.load())
+    func program(_ map: CInt, imports: Bool) throws -> RawProgram {
+        var program = try RawProgram.typed()
+        let answer = try program.extern("answer")
+        let call = verification == .chain ? bpf_insn.call(body: answer) : .call(import: answer)
+        program.instructions = bpf_insn.map(1, descriptor: map) + [imports ? call : .set(0, 42), .exit]
+        program.slots = imports ? [provider] : []
+        return program
+    }
+    for imports in [false, true] {
+        // What is hashed has no descriptors of maps.
+        let map = try makeExclusiveMap(SHA256.digest(of: program(0, imports: imports).instructions.withUnsafeBytes(Array.init)))
+        let user = try program(map.number, imports: imports)
+        guard imports else {
+            try expectEqual(try user.load().run(), 42, "result of a program that imports nothing")
+            continue
+        }
+        try expectRefusal("map 'made' is exclusive to a program by its hash, which does not cover the functions it imports") {
+            _ = try user.load()
+        }
     }
 }

@@ -78,6 +78,9 @@ private let copyOnlyCases: [Case] = [
         // Three instructions more for each of five calls, or the function and its callback for each.
         try expect(more <= 25, "five calls more took \(more) verified instructions")
     },
+    Case("copy.what_is_not_valid_by_itself_is_verified_as_it_is_called") {
+        try expectEqual(try copied("import_unchecked", from: [try carried("unchecked")]).run(), 42, "twice the first value")
+    },
     Case("copy.what_is_refused_leaves_nothing") {
         let provider = try carried("broken_library")
         let before = Census.take()

@@ -53,6 +53,32 @@ let environmentCases: [Case] = [
             text.contains("environment:\tfirst_word type 2 attach 0 flags") && text.contains(": code of its own\n")
                 && text.contains(": shared code\n"), "fdinfo shows no environments: \(text)")
     },
+    Case("environments.export_of_the_type_of_the_entry_function") {
+        // Two functions of one type id: that of the export is not the entry function.
+        var library = try RawProgram.library()
+        try library.add("answer", [.set(0, 42), .exit])
+        library.functions[0].type = library.functions[1].type
+        let provider = try Provider(try library.load())
+        for kind in [ProgramKind.socketFilter, .xdp] {
+            try expectEqual(try Raw.importer(from: provider, kind: kind).load().run(), 42, "result in \(kind.name)")
+        }
+    },
+    Case("environments.export_that_is_called_an_exception_callback") {
+        // The tag counts at the entry function only, for which the export's type stands in where it is verified for others.
+        var library = try RawProgram.library()
+        let types = try require(library.types, "types")
+        try library.add("answer", taking: [types.long], [.set(0, 42), .exit])
+        try types.tag("exception_callback:answer", declaration: library.functions[1].type)
+        let provider = try Provider(try library.load())
+        for kind in [ProgramKind.socketFilter, .xdp] {
+            var program = try RawProgram.typed(type: kind.type)
+            let answer = try program.extern("answer", [try require(program.types, "types").long])
+            program.instructions = [.set(1, 0), .call(import: answer), .exit]
+            program.slots = [provider]
+            try expectEqual(try program.load().run(), 42, "result in \(kind.name)")
+        }
+        try expectEqual(try provider.current().environments.map(\.error), [0], "environments")
+    },
     Case("environments.go_with_the_provider", unblinded: true) {
         var importer: OwnedDescriptor?
         do {

@@ -40,6 +40,18 @@ private let obstacles: [(name: String, words: String, make: @Sendable () throws 
         { try jumpingIndirectly(loadFirst: true) }
     ),
     ("indirect_jump", "it uses an indirect jump", { try jumpingIndirectly(loadFirst: false) }),
+    (
+        "destructive_kfunc", "it calls a destructive kfunc, which not everybody may",
+        {
+            let kernel = try require(btf__load_vmlinux_btf(), "the kernel's types")
+            defer { btf__free(kernel) }
+            let id = btf__find_by_name_kind(kernel, "crash_kexec", 12 /* BTF_KIND_FUNC */)
+            guard id > 0 else { throw Skip("the kernel has no destructive kfunc: they need CONFIG_CRASH_DUMP") }
+            return try Raw.exporting(
+                "foreign", type: BPF_PROG_TYPE_TRACEPOINT, takesContext: true,
+                [.set(1, 0), .call(kernelFunction: id, slot: 0), .set(0, 0), .exit])
+        }
+    ),
 ]
 
 /// A provider of `int foreign(void *ctx)`, which jumps by a program array.
@@ -65,21 +77,15 @@ private func tailCalling(callFirst: Bool, below: Bool = false) throws -> Provide
 
 /// A provider of `int foreign(void *ctx)`, which jumps to where an instruction array says.
 private func jumpingIndirectly(loadFirst: Bool) throws -> Provider {
-    // BPF_MAP_TYPE_INSN_ARRAY (34); its values are `struct bpf_insn_array_value`.
-    let array = try OwnedDescriptor(bpf_map_create(bpf_map_type(34), "targets", 4, 16, 1, nil), "instruction array")
     var program = try RawProgram.library()
     let types = try require(program.types, "types")
     let load = bpf_insn.mapValue(2, slot: 0) + [.load(2, 2, 0)]
     let jump: [bpf_insn] = [.jump(to: 2), .set(0, 7), .exit]
     let body = loadFirst ? load + jump : [.jump(3)] + jump + load + [.jump(-7)]
-    program.slots = [array]
     let start = program.instructions.count
+    program.slots = [try makeInstructionArray(target: start + (loadFirst ? 4 : 2))]
     try program.add("foreign", taking: [try types.pointer(to: 0)], body)
     try types.tag("ctx", function: program.functions[1].type, parameter: 0)
-    var key: Int32 = 0
-    var target = [UInt32(start + (loadFirst ? 4 : 2)), 0, 0, 0]
-    try expect(bpf_map_update_elem(array.number, &key, &target, 0) == 0, "the instruction array takes no target")
-    try expect(bpf_map_freeze(array.number) == 0, "the instruction array cannot be frozen")
     return try Provider(try program.load())
 }
 
@@ -148,6 +154,19 @@ let exportRefusalCases: [Case] =
             program.instructions = [.set(1, 6), .call(import: function), .exit]
             program.slots = [provider]
             try expectEqual(try program.load().run(), 7, "result")
+        },
+        Case("exports.refuse.call_of_the_entry_function") {
+            // It was verified with the context of a program that runs, which nobody has who imports the caller.
+            for (flag, callback) in [(BPFLINK_F_EXPORT_SUBPROGS, false), (BPFLINK_F_EXPORT_SUBPROGS, true), (BPFLINK_F_KEEP_SUBPROGS, false)] {
+                var program = try RawProgram.library()
+                program.flags = flag
+                let types = try require(program.types, "types")
+                let context = try types.pointer(to: 0)
+                let loop: [bpf_insn] = [.set(1, 1)] + bpf_insn.function(2, -4) + [.set(3, 0), .set(4, 0), .helper(BPF_FUNC_loop), .exit]
+                try program.add("again", taking: [context], callback ? loop : [.call(-3), .exit])
+                try types.tag("ctx", function: program.functions[1].type, parameter: 0)
+                try expectRefusal("insn \(callback ? 3 : 2) calls the entry function of a program with exports") { _ = try program.load() }
+            }
         },
         Case("exports.refuse.extension_of_provider") {
             var target = try RawProgram.library(type: BPF_PROG_TYPE_XDP)

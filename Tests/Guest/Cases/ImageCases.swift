@@ -154,6 +154,26 @@ let imageCases: [Case] = [
         try expectEqual(info.nr_exports, 3, "number of exports")
         try expectEqual(records.map(\.func_idx), [1, 2, 99], "function indices in the room for two")
     },
+    Case("image.info_twice_for_who_knows_nothing_of_exports") {
+        // What the kernel wrote the first time is given to it the second: nothing of it is where the caller has no member.
+        let provider = try Raw.answering()
+        var info = bpflink_prog_info()
+        let known = try require(MemoryLayout<bpflink_prog_info>.offset(of: \.exports), "offset")
+        for _ in 0..<2 {
+            var size = UInt32(known)
+            try expectEqual(bpf_obj_get_info_by_fd(provider.number, &info, &size), 0, "result")
+            try expectEqual(Int(size), known, "bytes that the kernel wrote")
+            info.nr_map_ids = 0
+            info.nr_jited_ksyms = 0
+            info.nr_jited_func_lens = 0
+            info.nr_func_info = 0
+            info.nr_line_info = 0
+            info.nr_jited_line_info = 0
+            info.nr_prog_tags = 0
+            info.jited_prog_len = 0
+            info.xlated_prog_len = 0
+        }
+    },
     Case("image.info_without_privilege_tells_nothing") {
         let provider = try Raw.answering()
         let importer = try Raw.importer(from: provider).load()
@@ -170,6 +190,27 @@ let imageCases: [Case] = [
         let log = try Raw.importer(from: provider).loadWithLog(level: 2).log
         let words = "answer() of prog \(provider.info.id) (lib) is imported and known to be valid."
         try expect(log.contains(words), "the log lacks `\(words)`: \(log)")
+    },
+    Case("image.refuse.context_of_a_traced_export") {
+        // An importer of another type has no such context: what it passes as one may be any memory. Not so in a program without exports.
+        func traceProgram(_ flags: UInt32) throws {
+            var traced = try RawProgram.typed(type: BPF_PROG_TYPE_SCHED_CLS)
+            let types = try require(traced.types, "types")
+            let context = try types.pointer(to: try types.structure("__sk_buff", members: ["len"]))
+            traced.flags = flags
+            traced.instructions = [.call(1), .exit]
+            try traced.add("look", taking: [context], [.set(0, 2), .exit])
+            var tracer = RawProgram()
+            tracer.type = BPF_PROG_TYPE_TRACING
+            tracer.attachType = BPF_TRACE_FENTRY.rawValue
+            let program = try traced.load()
+            tracer.attachProgram = program.number
+            tracer.attachTypeID = traced.functions[1].type
+            tracer.instructions = [.load(6, 1, 0), .load32(0, 6, 104), .set(0, 0), .exit]
+            _ = try withExtendedLifetime(program) { try tracer.load() }
+        }
+        try traceProgram(0)
+        try expectRefusal("R6 invalid mem access 'scalar'") { try traceProgram(BPFLINK_F_EXPORT_SUBPROGS) }
     },
 ] + [("entry", BPF_TRACE_FENTRY), ("exit", BPF_TRACE_FEXIT)].map { (place: String, attach: bpf_attach_type) in
     Case("image.traced_at_\(place)_for_all_importers", unblinded: true) {

@@ -169,6 +169,14 @@ let sharedImageCases: [Case] = [
         try expectEqual(try target.run(), 2, "result after the extension is gone")
         try expectEqual(try first.load().run(), 3, "result of one that may share again")
     },
+    Case("shared.beside_a_table_of_places_in_the_code") {
+        // The JIT compiler fills in the table for the functions that it compiles: what is taken would be missing from it.
+        for _ in 0..<2 {
+            var program = try Sharing.program("tally", counting: try makeMap())
+            program.slots.append(try makeInstructionArray(target: 4))
+            try expectEqual(try program.load().run(), 1, "count")
+        }
+    },
     Case("shared.refuse.tracing_of_a_body_that_others_have", unblinded: true) {
         // What fentry sees has the types of the traced program; callers of a body may pass anything.
         var library = try RawProgram.keeper(type: BPF_PROG_TYPE_XDP)

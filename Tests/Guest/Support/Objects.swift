@@ -140,6 +140,39 @@ func makeMap(_ type: bpf_map_type = BPF_MAP_TYPE_ARRAY, valueSize: UInt32 = 8, e
     return try OwnedDescriptor(bpf_map_create(type, "made", 4, valueSize, entries, &options), "map")
 }
 
+/// An array of one instruction of a program, to which the program may jump.
+///
+/// - Parameter target: the instruction's index.
+func makeInstructionArray(target: Int) throws -> OwnedDescriptor {
+    // BPF_MAP_TYPE_INSN_ARRAY (34); its values are `struct bpf_insn_array_value`.
+    let array = try makeMap(bpf_map_type(34), valueSize: 16)
+    var key: Int32 = 0
+    var value = [UInt32(target), 0, 0, 0]
+    try expectEqual(bpf_map_update_elem(array.number, &key, &value, 0), 0, "result of the update of an instruction array")
+    try expectEqual(bpf_map_freeze(array.number), 0, "result of freezing an instruction array")
+    return array
+}
+
+/// A map that only programs of one hash may use (`excl_prog_hash`), which libbpf 1.1 cannot make.
+func makeExclusiveMap(_ hash: [UInt8]) throws -> OwnedDescriptor {
+    // `union bpf_attr` of BPF_MAP_CREATE in include/uapi/linux/bpf.h: type, sizes, entries, name, and behind these the hash.
+    var attributes = [UInt8](repeating: 0, count: 128)
+    func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+        withUnsafeBytes(of: value.littleEndian) { attributes.replaceSubrange(offset..<offset + $0.count, with: $0) }
+    }
+    put(BPF_MAP_TYPE_ARRAY.rawValue, at: 0)
+    put(UInt32(4), at: 4)
+    put(UInt32(8), at: 8)
+    put(UInt32(1), at: 12)
+    attributes.replaceSubrange(28..<32, with: Array("made".utf8))
+    return try hash.withUnsafeBytes { hash in
+        put(UInt64(UInt(bitPattern: hash.baseAddress)), at: 80)
+        put(UInt32(hash.count), at: 88)
+        let number = attributes.withUnsafeMutableBytes { clibbpf_bpf(CInt(BPF_MAP_CREATE.rawValue), $0.baseAddress, UInt32($0.count)) }
+        return try OwnedDescriptor(CInt(number), "exclusive map")
+    }
+}
+
 /// The id of a map that was made by hand.
 func mapID(_ map: OwnedDescriptor) throws -> UInt32 {
     var info = bpf_map_info()

@@ -31,6 +31,8 @@ struct RawProgram {
     var types: TypeTable?
     /// Whether each instruction has a line, an empty one.
     var hasLines = false
+    /// For how many instructions behind the last there are lines as well.
+    var strayLines = 0
     /// Where functions begin, and their types.
     var functions: [(start: UInt32, type: UInt32)] = []
 
@@ -101,7 +103,8 @@ struct RawProgram {
         let slots = slots.map(\.number)
         let records = functions.map { bpf_func_info(insn_off: $0.start, type_id: $0.type) }
         // The second half of a wide instruction has no code, and no line.
-        let lines = instructions.indices.filter { hasLines && instructions[$0].code != 0 }.map {
+        let coded = instructions.indices.filter { hasLines && instructions[$0].code != 0 }
+        let lines = (coded + (instructions.count..<instructions.count + strayLines)).map {
             bpf_line_info(insn_off: UInt32($0), file_name_off: 0, line_off: 0, line_col: 0)
         }
         let result = license.withCString { license in

@@ -72,6 +72,11 @@ final class TypeTable {
         _ = try added(btf__add_decl_tag(table, "arg:\(tag)", CInt(function), parameter), tag)
     }
 
+    /// Tags a declaration as a whole.
+    func tag(_ tag: String, declaration: UInt32) throws {
+        _ = try added(btf__add_decl_tag(table, tag, CInt(declaration), -1), tag)
+    }
+
     /// Gives the table to the kernel.
     func load() throws -> OwnedDescriptor {
         var size: UInt32 = 0
