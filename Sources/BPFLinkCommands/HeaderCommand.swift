@@ -17,7 +17,7 @@ public struct HeaderCommand: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             "An object file, or a loaded library: an FD, id=42, pinned=/sys/fs/bpf/library, name=library, tag=….",
-            valueName: "ref|object"))
+            valueName: "ref|object"), completion: .file())
     var library: String
 
     @Option(help: ArgumentHelp("The include guard.", valueName: "name"))

@@ -9,7 +9,7 @@ public struct InspectCommand: ParsableCommand {
         commandName: "inspect", _superCommandName: "bpflink",
         abstract: "Show what an object exports, imports and runs, and what each function uses; needs no privilege and no kernel.")
 
-    @Argument(help: ArgumentHelp("The object file.", valueName: "object"))
+    @Argument(help: ArgumentHelp("The object file.", valueName: "object"), completion: .file())
     var object: String
 
     @OptionGroup var common: CommonOptions

@@ -29,7 +29,7 @@ public struct LoadCommand: ParsableCommand {
             (BPFLINK_FD_<program>, or BPFLINK_FD if there is one, tells the number), and exits with its status.
             """)
 
-    @Argument(help: ArgumentHelp("The object files.", valueName: "object"))
+    @Argument(help: ArgumentHelp("The object files.", valueName: "object"), completion: .file())
     var objects: [String]
 
     @Option(
@@ -43,7 +43,8 @@ public struct LoadCommand: ParsableCommand {
     var library: [ProgramSelector] = []
 
     @Option(
-        help: ArgumentHelp("A directory of pinned libraries, searched for what is not found otherwise.", valueName: "dir"))
+        help: ArgumentHelp("A directory of pinned libraries, searched for what is not found otherwise.", valueName: "dir"),
+        completion: .directory)
     var libraryPath: [String] = []
 
     @Option(
@@ -60,7 +61,7 @@ public struct LoadCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "A provider carries its object in the kernel's memory, so that its functions can be copied as well.")
+        help: "Whether a provider carries its object in the kernel's memory, so that its functions can be copied as well.")
     var carry = true
 
     @Option(help: ArgumentHelp("The programs' type, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"))
@@ -77,7 +78,7 @@ public struct LoadCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Share functions among the object's programs. It is the default; asked for, it says so where nothing can be shared.")
+        help: "Whether the object's programs share functions. They do; asked for, it says so where nothing can be shared.")
     var share: Bool?
 
     @Flag(help: "Share the native code of subprograms with other programs that are loaded like this, where it is the same.")
@@ -86,7 +87,7 @@ public struct LoadCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Pin the program at PATH, several programs in the directory PATH; attachments beside them, as PROGRAM_link.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var pin: String?
 
     @Option(
@@ -101,7 +102,7 @@ public struct LoadCommand: ParsableCommand {
     @Flag(name: [.customLong("dry-run")], help: "Print the plan; load nothing.")
     var dryRun = false
 
-    @Flag(help: "Run COMMAND, which inherits the loaded programs.")
+    @Flag(help: "Run COMMAND, the words behind `--`, which inherits the loaded programs.")
     var exec = false
 
     @OptionGroup var common: CommonOptions

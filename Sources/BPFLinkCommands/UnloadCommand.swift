@@ -14,7 +14,7 @@ public struct UnloadCommand: ParsableCommand {
             their names are for others to find, and stay without --maps.
             """)
 
-    @Argument(help: "Pins, or directories of pins.")
+    @Argument(help: "Pins, or directories of pins.", completion: .file())
     var paths: [String]
 
     @Flag(help: "Remove the pins of maps, too, that no other program uses.")

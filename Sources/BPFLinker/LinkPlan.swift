@@ -85,6 +85,8 @@ public struct LinkPlan: Sendable {
     private var unexported: [Export] {
         object.exports.filter { export in
             export.function.role == .body || (object.isLibrary || isShared) && verification(of: export) != .once
+                // A kernel without the series knows no context of a named type, and looks at arguments of global functions only.
+                || copiesOnly && export.prototype.contexts.contains { $0.programs != nil }
         }
     }
 

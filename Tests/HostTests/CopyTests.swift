@@ -96,6 +96,11 @@ import Testing
         #expect(run.errors.contains("invalid mem access 'scalar'"))
     }
 
+    @Test func contextsOfNamedTypesAreForKernelsThatDoNotKnowThemToo() throws {
+        let run = try Command.run("bpflink load $FIXTURES/steps_contexts.bpf.o --mode copy --exec -- true")
+        #expect(run.status == 0, "\(run.errors)")
+    }
+
     @Test func whatIsNotValidByItselfIsVerifiedAsItIsCalled() throws {
         let run = try Command.run(
             """

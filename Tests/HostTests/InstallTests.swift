@@ -21,7 +21,7 @@ import Testing
                 head -2 $page | tail -1
                 man --warnings -l $page 2>&1 >/dev/null
             done
-            cat $scratch/share/man/man1/bpflink-header.1
+            cat $scratch/share/man/man1/bpflink-header.1 $scratch/share/man/man1/bpflink-load.1
             rm -r $scratch
             """)
         for command in ["HEADER", "INSPECT", "LIST", "LOAD", "UNLOAD"] {
@@ -29,6 +29,8 @@ import Testing
         }
         #expect(!run.output.contains("warning"))
         #expect(run.output.contains(".B \\-\\-guard <name>\nThe include guard.\n"))
+        #expect(run.output.contains("\n[\\-\\-carry | \\-\\-no\\-carry]\n"))
+        #expect(run.output.contains("\n.B \\-\\-carry, \\-\\-no\\-carry\nWhether a provider carries its object "))
     }
 
     @Test func thePackageInstallsTheSame() throws {
@@ -47,7 +49,7 @@ import Testing
         #expect(run.output.contains("\nbpflink "))
         for file in [
             "bin/bpflink", "include/bpflink.h", "share/bash-completion/completions/bpflink", "share/doc/bpflink/copyright",
-            "share/fish/vendor_completions.d/bpflink.fish", "share/man/man1/bpflink.1.gz", "share/zsh/site-functions/_bpflink",
+            "share/fish/vendor_completions.d/bpflink.fish", "share/man/man1/bpflink.1.gz", "share/zsh/vendor-completions/_bpflink",
         ] {
             #expect(run.output.contains("\n./usr/\(file)\n"), "\(file) is not in \(run.output)")
         }
@@ -65,6 +67,19 @@ import Testing
             """.replacingShell)
         #expect(run.status == 0)
         #expect(run.output.hasPrefix("inspect\n"))
+    }
+
+    @Test func completionsKnowFiles() throws {
+        let run = try Command.run(
+            """
+            \(Self.install)
+            . $scratch/share/bash-completion/completions/bpflink
+            cd $FIXTURES
+            COMP_WORDS=(bpflink load subprog.bpf) COMP_CWORD=2; _bpflink bpflink subprog.bpf load; echo "${COMPREPLY[@]}"
+            COMPREPLY=() COMP_WORDS=(bpflink load --pin /sys/fs/bp) COMP_CWORD=3; _bpflink bpflink /sys/fs/bp --pin; echo "${COMPREPLY[@]}"
+            rm -r $scratch
+            """.replacingShell)
+        #expect(run.output == "subprog.bpf.o\n/sys/fs/bpf\n")
     }
 }
 

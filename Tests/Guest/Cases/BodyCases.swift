@@ -562,7 +562,7 @@ private func refuseExclusiveMap(_ verification: Verification) throws {
             try expectEqual(try user.load().run(), 42, "result of a program that imports nothing")
             continue
         }
-        try expectRefusal("map 'made' is exclusive to a program by its hash, which does not cover the functions it imports") {
+        try expectRefusal("map 'made' is exclusive by a hash, which does not cover imports") {
             _ = try user.load()
         }
     }
