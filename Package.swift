@@ -99,7 +99,7 @@ let package = Package(
             name: "HostTests", dependencies: ["BPFLinker", "BPFObject", "TestFixtures", "bpflink", "embedding-example"],
             swiftSettings: strict),
         .testTarget(
-            name: "BPFLinkCommandsTests", dependencies: ["BPFLinkCommands", "BPFLinker", "BPFObject", "TestFixtures", "bpflink"],
+            name: "BPFLinkCommandsTests", dependencies: linkLibrary + ["BPFLinkCommands", "TestFixtures", "bpflink"],
             exclude: ["Cases"], swiftSettings: strict),
         // The guest tests boot machines with the agent that is built beside them.
         .testTarget(

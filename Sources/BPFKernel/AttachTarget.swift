@@ -33,6 +33,9 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
             "cpu-migrations": PERF_COUNT_SW_CPU_MIGRATIONS,
         ]
 
+        /// The events that there are.
+        public static var names: [String] { events.map(\.key) }
+
         /// Reads `cpu-clock`, or `cpu-clock@999`; without a frequency it is 99 times per second.
         init?(_ text: String) {
             let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -72,6 +75,12 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         default: return nil
         }
     }
+
+    /// The words before `=`, each with what follows it.
+    public static let kinds: KeyValuePairs<String, String> = [
+        "cgroup": "PATH", "xdp": "INTERFACE", "ingress": "INTERFACE", "egress": "INTERFACE", "netns": "PATH",
+        "perf_event": "EVENT[@HZ]", "replace": "REF",
+    ]
 
     public var description: String {
         switch self {
@@ -116,7 +125,7 @@ public enum AttachTarget: Hashable, Sendable, CustomStringConvertible {
         ].map(\.rawValue))
 
     /// What the targets are, for those who gave none that fits.
-    static let help =
+    public static let help =
         "targets: `--attach` for what section names say; `--attach=` with cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, "
         + "egress=INTERFACE, netns=PATH, perf_event=cpu-clock@99, replace=REF"
 }

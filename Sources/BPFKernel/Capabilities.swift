@@ -72,8 +72,8 @@ public enum PrivilegedAction: Hashable, Sendable {
 
     var description: String {
         switch self {
-        case .load(let type): "loading a \(type) program"
-        case .attachToNetwork(let type): "attaching a \(type) program"
+        case .load(let type): "loading \(type.withArticle) program"
+        case .attachToNetwork(let type): "attaching \(type.withArticle) program"
         case .lookUp: "looking up programs and their BTF by id"
         case .mount: "mounting the BPF file system"
         }

@@ -160,7 +160,7 @@ public final class LoadedObject: @unchecked Sendable {
     }
 
     private var typeNotes: [String] {
-        programs.map { "`\($0.name)` is a \($0.info.type) program (section \($0.section))" }
+        programs.map { "`\($0.name)` is \($0.info.type.withArticle) program (section \($0.section))" }
     }
 
     /// Removes what outlives this value although nobody asked for it: pins that libbpf made of maps, by their names.

@@ -19,6 +19,14 @@ public struct ProgramType: RawRepresentable, Hashable, Sendable, CustomStringCon
     }
 }
 
+extension ProgramType {
+    /// The type with an article, as it is spoken: `a kprobe`, `an xdp`.
+    public var withArticle: String {
+        let startsWithVowel = ["xdp", "lsm", "lwt", "sk_", "ext", "unspec"].contains { description.hasPrefix($0) }
+        return "\(startsWithVowel ? "an" : "a") \(self)"
+    }
+}
+
 /// Names of attach types (`enum bpf_attach_type`).
 public enum AttachType {
     /// libbpf's word for an attach type, with its number where libbpf does not know it: `cgroup_inet_egress`, `#99`.

@@ -5,9 +5,9 @@ import BPFLink
 import SystemPackage
 
 /// The options that every command has, and what they mean for output: data goes to stdout, words to stderr; with `--json`
-/// stdout carries one JSON value, whether the command succeeds or not.
+/// stdout carries one JSON value, whether the command succeeds or not; what a success says on stderr otherwise is its `notes`.
 public struct CommonOptions: ParsableArguments {
-    @Flag(name: [.short, .long], help: "Print JSON, errors included.")
+    @Flag(name: [.short, .long], help: "Print JSON, errors and notes included.")
     public var json = false
 
     @Flag(name: [.short, .long], help: "Print JSON over several lines.")
@@ -26,7 +26,7 @@ public struct CommonOptions: ParsableArguments {
     /// - Throws: `ExitCode.failure` after the diagnostics have been printed.
     func report(_ work: () throws -> Report) throws {
         let report = try failing(work)
-        for warning in report.warnings { warn(warning) }
+        if !printsJSON { for warning in report.warnings { warn(warning) } }
         print(report)
     }
 
@@ -47,13 +47,13 @@ public struct CommonOptions: ParsableArguments {
 
     /// Prints a command's result.
     func print(_ report: Report) {
-        let text = printsJSON ? report.json().text(pretty: pretty) : report.text()
+        let text = printsJSON ? report.jsonWithNotes().text(pretty: pretty) : report.text()
         if !text.isEmpty { Self.write(text + "\n", to: report.goesToStandardError ? .standardError : .standardOutput) }
     }
 
-    /// Says what may not be what the user wants; JSON output carries no prose, so it stays silent there.
+    /// Says what may not be what the user wants.
     private func warn(_ warning: Diagnostic) {
-        if !printsJSON { Self.write(warning.text(details: debug) + "\n", to: .standardError) }
+        Self.write(warning.text(details: debug) + "\n", to: .standardError)
     }
 
     private func fail(_ failure: Diagnostics) throws -> Never {
@@ -101,5 +101,12 @@ struct Report {
     init(text: @autoclosure @escaping () -> String, json: @autoclosure @escaping () -> JSONValue) {
         self.text = text
         self.json = json
+    }
+
+    /// The value with what else is to be said, as the text has it on stderr.
+    func jsonWithNotes() -> JSONValue {
+        let value = json()
+        guard !warnings.isEmpty, case .object(let members) = value else { return value }
+        return .object(members + [JSONValue.Member(name: "notes", value: .array(warnings.map(\.json)))])
     }
 }

@@ -6,7 +6,8 @@ extension Diagnostic {
     /// A file that is no object, or one that cannot be linked.
     init(_ error: ObjectError, in file: String) {
         self.init(
-            code: error.code.rawValue, "\(file): \(error)", places: Self.places(error.sites),
+            code: error.code.rawValue, Self.isAboutFile(error) ? "\(file) \(error)" : "\(file): \(error)",
+            places: Self.places(error.sites),
             help: error.help.map { [$0] } ?? [],
             facts: [
                 "offset": error.offset.map { .integer($0.value) }, "cause": error.cause.map(JSONValue.string),
@@ -14,27 +15,32 @@ extension Diagnostic {
             ])
     }
 
+    /// Whether the error says something of the whole file, which is the subject of its message then: its first word is a verb.
+    private static func isAboutFile(_ error: ObjectError) -> Bool {
+        ["is", "has", "states", "cannot"].contains(error.message.prefix { $0 != " " })
+    }
+
     /// A reason why an object cannot be linked.
     ///
-    /// - Parameter object: how the object is named.
-    init(_ error: LinkError, in object: String) {
+    /// - Parameters:
+    ///   - object: how the object is named.
+    ///   - directories: those that were named to be searched for libraries.
+    init(_ error: LinkError, in object: String, searching directories: [String] = []) {
         switch error {
-        case .undefinedImport(let wanted, let searched, let candidates):
+        case .undefinedImport(let wanted, let searched, let candidates, let withheld):
             self.init(
                 code: "undefined-import", "undefined import `\(wanted.name)` in \(object)",
                 places: Self.places(wanted.sites),
-                notes: [searched.isEmpty ? "no provider was named" : "searched \(Self.list(searched))"],
-                help: candidates.isEmpty
-                    ? [
-                        "`--import REF:\(wanted.name)` takes it from a loaded program, `--library REF` all that a program exports"
-                    ] : Self.help(candidates, for: wanted),
-                facts: Self.facts(wanted))
+                notes: Self.notes(searched, directories, withheld)
+                    + withheld.map { "\($0) has `\(wanted.name)`, but does not offer it" },
+                help: Self.help(candidates, withheld, for: wanted), facts: Self.facts(wanted))
         case .noSuchExport(let request, let wanted, let candidates):
             let exports = request.provider.exports.map(\.name)
+            let verb = request.provider.isCallable ? "exports" : "offers copies of"
             self.init(
-                code: "no-such-export", "\(request.provider) exports no `\(request.name)`",
+                code: "no-such-export", "\(request.provider) offers no `\(request.name)`",
                 places: Self.places(wanted.sites),
-                notes: [exports.isEmpty ? "it exports nothing" : "it exports \(Self.list(exports))"],
+                notes: [exports.isEmpty ? "it offers nothing" : "it \(verb) \(Self.list(exports))"],
                 help: Self.help(candidates, for: wanted), facts: Self.facts(wanted))
         case .notImported(let request, let imports, let similar):
             self.init(
@@ -48,8 +54,8 @@ extension Diagnostic {
                 facts: Self.facts(wanted))
         case .ambiguous(let wanted, let providers):
             self.init(
-                code: "ambiguous-import", "several providers export `\(wanted.name)`, which \(object) imports",
-                places: Self.places(wanted.sites), notes: providers.map { "\($0) exports it" },
+                code: "ambiguous-import", "several providers offer `\(wanted.name)`, which \(object) imports",
+                places: Self.places(wanted.sites), notes: providers.map { Self.offer(of: wanted, by: $0) },
                 help: ["\(Self.requests(for: wanted, of: providers)) decides"], facts: Self.facts(wanted))
         case .prototypeMismatch(let wanted, let provider, let export, let difference):
             self.init(
@@ -113,17 +119,23 @@ extension Diagnostic {
             self.init(
                 code: "not-copyable", "import `\(wanted.name)` in \(object) cannot be copied from \(provider)",
                 places: Self.places(wanted.sites), notes: ["the provider does not carry its object"],
-                help: ["load the provider without `--no-carry`, or import with `--mode kernel`"], facts: Self.facts(wanted))
+                help: [
+                    "libraries carry theirs, and what is loaded with `--export`, if not with `--no-carry`; `--mode kernel` needs none"
+                ], facts: Self.facts(wanted))
         case .notCarried(let name, let provider):
             self.init(
                 code: "not-copyable", "`\(name)` cannot be copied from \(provider)",
                 notes: ["the object that the provider carries does not have it"], facts: ["import": .string(name)])
-        case .circularImports(let places):
-            let way = places.map(\.description)
+        case .circularImports(let chains):
+            let ways = chains.map { $0.map(\.description) }
+            let isClosed = ways.count == 1 && ways[0].first == ways[0].last
             self.init(
-                code: "circular-imports", "objects import from each other: \(way.joined(separator: " → "))",
-                notes: ["a provider is there before its importers, so one of the objects would have to be loaded before itself"],
-                help: ["move the functions that both need to a library of their own"], facts: ["path": .strings(way)])
+                code: "circular-imports",
+                "objects import from each other: \(ways.map { $0.joined(separator: " → ") }.joined(separator: ", "))",
+                notes: ["a provider is there before its importers, so one of the objects would have to be loaded before itself"]
+                    + (isClosed ? [] : ["arrows are calls; where they end, another function of the same object goes on"]),
+                help: ["move the functions that both need to a library of their own"], 
+                facts: ["calls": .array(ways.compactMap(JSONValue.strings))])
         case .tooManyProviders(let count, let limit):
             self.init(
                 code: "too-many-providers",
@@ -137,6 +149,29 @@ extension Diagnostic {
         let more = sites.count - places.count
         if more > 0 { places.append(more == 1 ? "referenced once more" : "referenced \(more) more times") }
         return places
+    }
+
+    /// Where an import was looked for.
+    private static func notes(_ searched: [ProviderSnapshot], _ directories: [String], _ withheld: [String]) -> [String] {
+        if !searched.isEmpty { return ["searched \(list(searched))"] }
+        if !directories.isEmpty { return ["searched \(directories.joined(separator: ", ")), where no library is pinned"] }
+        return withheld.isEmpty ? ["no provider was named"] : []
+    }
+
+    /// What helps where nobody offers an import.
+    private static func help(_ candidates: [LinkError.Candidate], _ withheld: [String], for wanted: Import) -> [String] {
+        if !withheld.isEmpty { return ["with `--export` objects with programs offer their functions to the others"] }
+        if !candidates.isEmpty { return help(candidates, for: wanted) }
+        return ["`--import REF:\(wanted.name)` takes it from a loaded program, `--library REF` all that a program exports"]
+    }
+
+    /// How a provider offers what is imported.
+    private static func offer(of wanted: Import, by provider: ProviderSnapshot) -> String {
+        switch provider.export(named: wanted.name)?.verification {
+        case .once: "\(provider) exports it"
+        case .chain: "\(provider) keeps it to be verified with importers"
+        case nil: "\(provider) offers copies of it"
+        }
     }
 
     private static func list(_ providers: [ProviderSnapshot]) -> String {

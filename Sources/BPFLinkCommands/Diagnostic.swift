@@ -68,6 +68,8 @@ public struct Diagnostic: Error, Sendable, Equatable {
         func add(_ name: String, _ member: JSONValue?) {
             if let member { value.append(.init(name: name, value: member)) }
         }
+        // What an error is stands under that name.
+        if severity != .error { add("severity", .string(severity.rawValue)) }
         add("code", .string(code))
         add("message", .string(message))
         add("places", .strings(places))

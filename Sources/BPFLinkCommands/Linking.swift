@@ -7,6 +7,7 @@ import BPFLink
 extension LoadCommand {
     /// - Returns: the plan, with the providers that were opened for it.
     func link(_ objects: [Object]) throws -> PlannedLoad {
+        try Self.checkDistinct(objects)
         var request = LoadRequest(objects)
         request.imports = try imports.map { argument in
             switch argument.source {
@@ -21,7 +22,7 @@ extension LoadCommand {
         do {
             return try request.plan(forLoading: !dryRun)
         } catch let error as GraphErrors {
-            throw Diagnostics(error.errors.map { Diagnostic($0.error, in: $0.object) })
+            throw Diagnostics(error.errors.map { Diagnostic($0.error, in: $0.object, searching: libraryPath) })
         }
     }
 
@@ -36,8 +37,24 @@ extension LoadCommand {
         return options
     }
 
+    /// One file is one object: loaded twice it would have everything twice, and two providers of each name.
+    private static func checkDistinct(_ objects: [Object]) throws {
+        var names: [FileIdentity: String] = [:]
+        for object in objects {
+            guard let identity = FileIdentity(of: object.name) else { continue }
+            guard let first = names.updateValue(object.name, forKey: identity) else { continue }
+            throw Diagnostic(
+                code: "same-object",
+                first == object.name ? "\(first) is given twice" : "\(first) and \(object.name) are one file",
+                help: ["name each object once; a copy of the file is an object of its own"])
+        }
+    }
+
+    /// The object that is the file, however the path is spelled; else the one whose path ends so.
     private static func position(of name: String, in objects: [Object]) throws -> Int {
-        let matches = objects.indices.filter { objects[$0].name == name || objects[$0].name.hasSuffix("/" + name) }
+        let file = FileIdentity(of: name)
+        let same = objects.indices.filter { objects[$0].name == name || file != nil && FileIdentity(of: objects[$0].name) == file }
+        let matches = same.isEmpty ? objects.indices.filter { objects[$0].name.hasSuffix("/" + name) } : same
         guard let match = matches.first, matches.count == 1 else {
             throw Diagnostic(
                 code: matches.isEmpty ? "not-found" : "ambiguous",

@@ -13,9 +13,10 @@ public struct LoadCommand: ParsableCommand {
             REF is a file descriptor that bpflink inherits (7), or id=N, pinned=PATH, name=NAME or tag=TAG; of --import also \
             object=PATH, one of the objects. An object without an entry program is a library: its global functions are exported.
 
-            Several objects are loaded in the order of their imports, all of them or none. An import is taken from what --import \
-            says; else from the one that offers it among the objects and what --library names, in which the same name twice is an \
-            error; else from the first directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
+            Several objects are loaded in the order of their imports, all of them or none; no file is given twice. An import is \
+            taken from what --import says; else from the one that offers it among the objects and what --library names, in which \
+            the same name twice is an error (programs that were loaded from one object are one provider); else from the first \
+            directory of --library-path that has it, and at last from \(LibraryPath.standard.directory).
 
             An export is verified once, a function that its author marked (__bpf_chain) with each program that imports it. So is, in \
             mode auto, what the kernel refuses as an export, or to a program; what it refuses then as well is copied.
@@ -36,10 +37,11 @@ public struct LoadCommand: ParsableCommand {
         name: [.customLong("import")],
         help: ArgumentHelp(
             "Take a function from a loaded program, or from one of the objects: 7:f, pinned=PATH:f, object=PATH:f.",
-            valueName: "ref:name"))
+            valueName: "ref:name"), transform: ImportArgument.read)
     var imports: [ImportArgument] = []
 
-    @Option(help: ArgumentHelp("Take any function that a loaded program exports.", valueName: "ref"))
+    @Option(
+        help: ArgumentHelp("Take any function that a loaded program exports.", valueName: "ref"), transform: ProgramSelector.read)
     var library: [ProgramSelector] = []
 
     @Option(
@@ -61,7 +63,10 @@ public struct LoadCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Whether a provider carries its object in the kernel's memory, so that its functions can be copied as well.")
+        help: """
+            Whether a provider carries its object in the kernel's memory, so that its functions can be copied as well. With --mode copy \
+            it does in any case.
+            """)
     var carry = true
 
     @Option(help: ArgumentHelp("The programs' type, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"))
@@ -93,7 +98,7 @@ public struct LoadCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Attach where section names say; or to cgroup=PATH, xdp=INTERFACE, ingress=INTERFACE, egress=INTERFACE, netns=PATH, perf_event=EVENT[@HZ], replace=REF.",
-            valueName: "target"))
+            valueName: "target"), transform: AttachTarget.read)
     var attach: [AttachTarget] = []
 
     @Flag(name: [.customShort("n"), .customLong("nomount")], help: "Do not mount the BPF file system if it is not there.")
@@ -128,6 +133,12 @@ public struct LoadCommand: ParsableCommand {
         if exec && dryRun { throw ValidationError("`--dry-run` loads nothing that `--exec` could pass on.") }
         if verify != nil, mode == .copy {
             throw ValidationError("`--mode copy` calls nothing that `--verify` could be about.")
+        }
+        if !carry, mode == .copy {
+            throw ValidationError("`--mode copy` copies from the object that a provider carries, which `--no-carry` leaves out.")
+        }
+        for (option, lists) in [("--only", only), ("--except", except)] where lists.contains(where: { Self.names([$0]).isEmpty }) {
+            throw ValidationError("`\(option)` names no program.")
         }
         if let type, SectionType(section: type) == nil {
             throw ValidationError("'\(type)' is no program type; section names tell them: kprobe, xdp, cgroup_skb/ingress, …")
@@ -169,6 +180,7 @@ public struct LoadCommand: ParsableCommand {
     }
 
     static func names(_ lists: [String]) -> [String] {
-        lists.flatMap { $0.split(separator: ",").map(String.init) }
+        // No name has a space, and a list may have them behind its commas.
+        lists.flatMap { $0.split { $0 == "," || $0.isWhitespace }.map(String.init) }
     }
 }

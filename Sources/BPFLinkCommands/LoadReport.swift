@@ -10,7 +10,10 @@ extension LoadCommand {
         var report = Report(
             text: graph.steps.map { Self.planLines($0.plan).joined(separator: "\n") }.joined(separator: "\n"),
             json: Self.joined(graph.steps.map { Self.planJSON($0.plan) }))
-        report.warnings = Self.distinct(graph.steps.flatMap { notes(aboutCopies: $0.plan) + notes(aboutSharing: $0.plan) })
+        report.warnings = Self.distinct(
+            graph.steps.flatMap { step in
+                notes(aboutCopies: step.plan) + notes(aboutSharing: step.plan) + notes(aboutCommon: step.plan)
+            })
         return report
     }
 
@@ -209,11 +212,12 @@ extension LoadCommand {
         guard mode == .auto, plan.object.isLibrary || export || hasRefusals || !plan.copiedProviders.isEmpty else { return [] }
         if Features.functionCalls() == .absent {
             guard plan.copiesOnly else { return [] }
+            let isCarriedAnyhow = !carry && (plan.object.isLibrary || export)
             return [
                 Diagnostic(
                     .note, code: "copied", "kernel lacks FD + name calls: imported functions are copied, their maps and data shared",
-                    help: ["`--mode copy` says nothing about it, `--mode kernel` refuses"])
-            ]
+                    help: ["`--mode copy` silences this note, `--mode kernel` refuses"])
+            ] + (isCarriedAnyhow ? [Self.noteThatItIsCarried(plan)] : [])
         }
         let refused = plan.bindings.flatMap { binding in binding.refusals.map { Self.note(about: $0, binding) } }
         return notes(aboutRefusedExports: plan) + refused
@@ -230,6 +234,12 @@ extension LoadCommand {
                         ? "\(provider) does not export \(names.joined(separator: ", ")) in the kernel: what is imported is copied"
                         : "\(provider) exports nothing in the kernel: what is imported from it is copied")
             }
+    }
+
+    private static func noteThatItIsCarried(_ plan: LinkPlan) -> Diagnostic {
+        Diagnostic(
+            .note, code: "carried",
+            "`--no-carry` is passed over: nothing could be imported from \(plan.object.name) without its object")
     }
 
     /// What has become of an import that the kernel refused to programs.

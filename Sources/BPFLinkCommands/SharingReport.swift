@@ -136,6 +136,26 @@ extension LoadCommand {
         }
     }
 
+    /// In a plan, why programs share nothing that have functions in common: the kernel cannot, or not enough of them are loaded.
+    /// What else is against it the plan has line by line.
+    func notes(aboutCommon plan: LinkPlan) -> [Diagnostic] {
+        guard share == nil, mode != .copy, !plan.isShared else { return [] }
+        let common = plan.object.commonFunctions(of: plan.object.entryPrograms)
+        if common.isEmpty { return [] }
+        let isChosen = plan.object.commonFunctions(of: plan.programs).isEmpty
+        guard isChosen || plan.copiesOnly else { return [] }
+        let names = common.prefix(8).map { "`\($0)`" }.joined(separator: ", ") + (common.count > 8 ? ", …" : "")
+        return [
+            Diagnostic(
+                .note, code: "nothing-shared", "nothing is shared by programs of \(plan.object.name)",
+                notes: [
+                    isChosen
+                        ? "of the programs that are loaded no two have any of these in common: \(names)"
+                        : "kernel lacks FD + name calls: each program has its own copy of \(names)"
+                ])
+        ]
+    }
+
     /// For those who asked for sharing.
     private static func noteThatNothingIsShared(_ plan: LinkPlan) -> Diagnostic {
         let reasons = plan.sharing.copies.map(\.words)

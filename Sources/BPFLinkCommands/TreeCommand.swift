@@ -13,7 +13,9 @@ public struct TreeCommand: ParsableCommand {
             imports from it, directly or through others, is shown.
             """)
 
-    @Argument(help: ArgumentHelp("A program, as for `load --import`: id=N, pinned=PATH, name=NAME, tag=TAG or an FD.", valueName: "ref"))
+    @Argument(
+        help: ArgumentHelp("A program, as for `load --import`: id=N, pinned=PATH, name=NAME, tag=TAG or an FD.", valueName: "ref"),
+        transform: ProgramSelector.read)
     var program: ProgramSelector?
 
     @Flag(help: "Print the graph in the language of Graphviz; arrows point from importers to providers.")

@@ -88,6 +88,7 @@ private struct GraphLinker {
         let order = try order(dependencies())
         var errors = requestErrors()
         var planned: [Int: ProviderSnapshot] = [:]
+        var failed: Set<Int> = []
         var steps: [GraphPlan.Step] = []
         for number in order {
             do throws(LinkErrors) {
@@ -97,7 +98,9 @@ private struct GraphLinker {
                     planned[number] = snapshot(number, imports: plan.boundProviders.compactMapValues(\.carried))
                 }
             } catch {
-                errors += error.errors.map { (members[number].object.name, $0) }
+                let own = error.errors.filter { !isConsequence($0, of: failed) }
+                errors += own.map { (members[number].object.name, withWithheld($0, by: number)) }
+                failed.insert(number)
                 // What imports from it shall not be told that it is not there.
                 planned[number] = snapshot(number)
             }
@@ -117,9 +120,10 @@ private struct GraphLinker {
         let wanted = Set(names.flatMap { offering[$0] ?? [] })
         let near = others.filter(wanted.contains)
         func link(to chosen: [Int]) throws(LinkErrors) -> LinkPlan {
+            // Nothing is imported from what comes later, but it was searched as well.
             try BPFLinker.link(
-                object, imports: requests, libraries: chosen.compactMap { planned[$0] } + libraries, searchPath: searchPath,
-                options: options(for: object))
+                object, imports: requests, libraries: chosen.map { planned[$0] ?? snapshot($0) } + libraries,
+                searchPath: searchPath, options: options(for: object))
         }
         do throws(LinkErrors) {
             return try link(to: near)
@@ -137,15 +141,32 @@ private struct GraphLinker {
     private func options(for object: Object) -> LinkOptions {
         guard members.count > 1 else { return options }
         var options = options
-        let names = Set(object.entryPrograms.map(\.name))
-        let only = options.only.filter(names.contains)
+        let names = object.entryPrograms.map(\.name)
+        // A name that no object has is told once, and is no choice.
+        let isChoice = options.only.contains { name in members.contains { $0.object.entryPrograms.contains { $0.name == name } } }
+        options.only = options.only.filter(names.contains)
         // An object of whose programs none is wanted has nothing to be loaded, and says so.
-        if !only.isEmpty || object.isLibrary { options.only = only }
-        options.except = options.except.filter(names.contains)
+        options.except = isChoice && options.only.isEmpty ? names : options.except.filter(names.contains)
         return options
     }
 
     // MARK: Mistakes
+
+    /// Whether an error only says that an object, which has errors of its own, has not got what it imports.
+    private func isConsequence(_ error: LinkError, of failed: Set<Int>) -> Bool {
+        guard case .notCarried(_, let provider) = error, let number = provider.plannedNumber else { return false }
+        return failed.contains(number)
+    }
+
+    /// The error with the objects that have what is missing and do not offer it.
+    private func withWithheld(_ error: LinkError, by importer: Int) -> LinkError {
+        guard case .undefinedImport(let wanted, let searched, let candidates, _) = error else { return error }
+        let withheld = members.enumerated().filter { number, member in
+            number != importer && !member.offersExports && member.object.exports.contains { $0.name == wanted.name }
+        }
+        return .undefinedImport(
+            wanted, searched: searched, candidates: candidates, withheld: withheld.map { $0.element.object.name })
+    }
 
     /// With several objects, a request for what none of them imports, or a choice of a program that none has, is a mistake.
     private func requestErrors() -> [(object: String, error: LinkError)] {
@@ -204,7 +225,7 @@ private struct GraphLinker {
                 if isDone[provider] { continue }
                 if let first = path.firstIndex(where: { $0.member == provider }) {
                     let circle = path[first...].map { dependencies[$0.member][$0.next - 1] }
-                    throw GraphErrors(errors: [(members[provider].object.name, .circularImports(words(for: circle)))])
+                    throw GraphErrors(errors: [(members[provider].object.name, .circularImports(chains(of: circle)))])
                 }
                 path.append((provider, 0))
             }
@@ -213,22 +234,34 @@ private struct GraphLinker {
     }
 
     /// The whole way round, function by function: who imports, what is imported, and back to where it began.
-    private func words(for circle: [Dependency]) -> [LinkError.Place] {
-        var places: [LinkError.Place] = []
-        func add(_ member: Int, _ function: String) {
-            let place = LinkError.Place(object: members[member].object.name, function: function)
-            if places.last != place { places.append(place) }
+    private func chains(of circle: [Dependency]) -> [[LinkError.Place]] {
+        let users = circle.indices.map { user(of: circle[$0], after: circle[($0 + circle.count - 1) % circle.count]) }
+        // It begins where no call leads to, if there is such a place: then the last chain ends there.
+        let start = users.firstIndex { !$0.isReached } ?? 0
+        var chains: [[LinkError.Place]] = []
+        for index in circle.indices.map({ ($0 + start) % circle.count }) {
+            let (dependency, user) = (circle[index], users[index])
+            if chains.isEmpty || !user.isReached { chains.append([]) }
+            if let function = user.function { extend(&chains, dependency.importer, function) }
+            extend(&chains, dependency.provider, dependency.wanted.name)
         }
-        for dependency in circle {
-            let object = members[dependency.importer].object
-            // Of the functions that import it, one that what was imported before leads to, if there is one.
-            let users = dependency.wanted.sites.map(\.function)
-            let reached = places.last.flatMap { last in object.functions.firstIndex { $0.name == last.function } }
-                .map { object.reachableFunctions(from: $0).map { object.functions[$0].name } } ?? []
-            if let user = users.first(where: reached.contains) ?? users.first { add(dependency.importer, user) }
-            add(dependency.provider, dependency.wanted.name)
-        }
-        if let first = places.first { places.append(first) }
-        return places
+        if users[start].isReached, let function = users[start].function { extend(&chains, circle[start].importer, function) }
+        return chains
+    }
+
+    /// Adds a place to the last chain, unless that is where the chain is already.
+    private func extend(_ chains: inout [[LinkError.Place]], _ member: Int, _ function: String) {
+        let place = LinkError.Place(object: members[member].object.name, function: function)
+        if chains[chains.count - 1].last != place { chains[chains.count - 1].append(place) }
+    }
+
+    /// The function by which an object imports: one that is called by what others import from the object, if there is one.
+    private func user(of dependency: Dependency, after previous: Dependency) -> (function: String?, isReached: Bool) {
+        let object = members[dependency.importer].object
+        let users = dependency.wanted.sites.map(\.function)
+        let entry = object.functions.firstIndex { $0.name == previous.wanted.name }
+        let reached = entry.map { Set(object.reachableFunctions(from: $0).map { object.functions[$0].name }) } ?? []
+        if let user = users.first(where: reached.contains) { return (user, true) }
+        return (users.first, false)
     }
 }

@@ -9,8 +9,9 @@ public struct LinkErrors: Error, Sendable {
 /// One reason why an object cannot be linked.
 public enum LinkError: Error, Sendable {
     /// No provider has a function that the object needs.
-    /// - searched: the providers that were looked at; candidates: exports with a similar name, best first.
-    case undefinedImport(Import, searched: [ProviderSnapshot], candidates: [Candidate])
+    /// - searched: the providers that were looked at; candidates: exports with a similar name, best first; withheld: the names of
+    ///   those of the objects linked together that have the function and do not offer it (``GraphMember/offersExports``).
+    case undefinedImport(Import, searched: [ProviderSnapshot], candidates: [Candidate], withheld: [String])
     /// A request names a provider that does not export the function.
     case noSuchExport(ImportRequest, `import`: Import, candidates: [Candidate])
     /// A request names a function that the object does not import; similar names of its imports, best first.
@@ -37,8 +38,9 @@ public enum LinkError: Error, Sendable {
     case notCopyable(Import, provider: ProviderSnapshot)
     /// What the provider carries lacks a function that is to be copied.
     case notCarried(String, provider: ProviderSnapshot)
-    /// Objects that import from each other: the functions on the way, the first one again at the end.
-    case circularImports([Place])
+    /// Objects that import from each other: the way round, as chains of calls. Where a chain ends, the next one, and after the last
+    /// the first, begins with another function of the same object. One chain that ends where it begins is a circle of calls.
+    case circularImports([[Place]])
     /// More providers than a call can tell apart.
     case tooManyProviders(Int, limit: Int)
 

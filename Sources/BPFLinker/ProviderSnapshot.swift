@@ -36,6 +36,13 @@ public struct ProviderSnapshot: Sendable {
     /// Whether any of the functions can be called by FD and name.
     public var isCallable: Bool { exports.contains { !$0.isCopyOnly } }
 
+    /// Whether both are the same program, or programs of one object that were loaded together: then they carry the same map.
+    func isOfOneObject(with other: ProviderSnapshot) -> Bool {
+        if id == other.id { return true }
+        guard let own = carried?.root, let root = other.carried?.root else { return false }
+        return own == root
+    }
+
     /// The export of a name, if there is one.
     public func export(named name: String) -> ProviderExport? { exports.first { $0.name == name } }
 }
@@ -65,6 +72,9 @@ public struct ProviderExport: Sendable {
 
     /// Whether it cannot be called in the provider, only be copied.
     public var isCopyOnly: Bool { verification == nil }
+
+    /// Which of several offers of one function is preferred: the least.
+    var rank: Int { isCallable ? 0 : hasBody ? 1 : 2 }
 
     public var name: String { prototype.name }
     /// The `BTF_KIND_FUNC` in the provider's BTF.

@@ -116,11 +116,9 @@ struct Resolver {
             return bind(wanted, to: export, of: request.provider)
         }
 
-        let offers = (offers[wanted.name] ?? []).drop { $0.list == 0 }
-        // The first list that has it decides.
-        let offering = offers.prefix { $0.list == offers.first?.list }
-        if Set(offering.map(\.provider.id)).count > 1 {
-            errors.append(.ambiguous(wanted, Self.distinct(offering.map(\.provider))))
+        let offering = offering(wanted)
+        if offering.count > 1 {
+            errors.append(.ambiguous(wanted, offering.map(\.provider)))
             return []
         }
         if let offer = offering.first { return bind(wanted, to: offer.export, of: offer.provider) }
@@ -128,8 +126,26 @@ struct Resolver {
             return [Binding(wanted, to: .unresolved(poison: Poison.immediate(forImport: number)))]
         }
         let searched = Self.distinct(libraries.flatMap { $0 } + self.requests.map(\.provider))
-        errors.append(.undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched)))
+        errors.append(
+            .undefinedImport(wanted, searched: searched, candidates: candidates(for: wanted, in: searched), withheld: []))
         return []
+    }
+
+    /// Who offers an import that no request decides, in the first list that has it.
+    ///
+    /// Programs that carry one object have the function of one source and with the same maps, so they are one provider: of them the
+    /// one is taken in which the function can be called, else one that keeps it, else any, for a copy is the same from all.
+    private func offering(_ wanted: Import) -> [Offer] {
+        let offers = (offers[wanted.name] ?? []).drop { $0.list == 0 }
+        var best: [Offer] = []
+        for offer in offers.prefix(while: { $0.list == offers.first?.list }) {
+            guard let index = best.firstIndex(where: { $0.provider.isOfOneObject(with: offer.provider) }) else {
+                best.append(offer)
+                continue
+            }
+            if offer.export.rank < best[index].export.rank { best[index] = offer }
+        }
+        return best
     }
 
     private mutating func bind(

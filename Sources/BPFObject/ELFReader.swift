@@ -103,17 +103,13 @@ struct ELFReader {
             throw ObjectError(.malformed, "states section headers of \(header.e_shentsize) bytes", at: FileOffset(58))
         }
         var table = HeaderTable(position: Int(clamping: header.e_shoff))
+        // libelf takes a table that does not fit for none. Where there are very many, the first section tells how many.
+        try checkHeaders(max(1, Int(header.e_shnum)), at: table.position, fit: image.count)
         var count = 0
         guard elf_getshdrnum(elf, &count) == 0 else { throw failure("has no readable section header table") }
         guard count > 0 else { throw ObjectError(.malformed, "has no sections", at: FileOffset(60)) }
         guard elf_getshdrstrndx(elf, &table.namesIndex) == 0 else { throw failure("has no section names") }
-        guard table.position <= image.count,
-            count <= (image.count - table.position) / ELFConstant.sectionHeaderSize
-        else {
-            throw ObjectError(
-                .truncated, "is cut off: \(count) section headers at \(header.e_shoff) do not fit \(image.count) bytes",
-                at: FileOffset(40))
-        }
+        try checkHeaders(count, at: table.position, fit: image.count)
 
         table.headers.reserveCapacity(count)
         for index in 0..<count {
@@ -124,6 +120,14 @@ struct ELFReader {
             table.headers.append(section)
         }
         return table
+    }
+
+    private static func checkHeaders(_ count: Int, at position: Int, fit size: Int) throws(ObjectError) {
+        guard position <= size, count <= (size - position) / ELFConstant.sectionHeaderSize else {
+            throw ObjectError(
+                .truncated, "is cut off: section headers at \(position) reach beyond the end of the file (\(size) bytes)",
+                at: FileOffset(40))
+        }
     }
 
     private func readSections(_ table: HeaderTable) throws(ObjectError) -> [Section] {

@@ -108,6 +108,12 @@ public final class Object: Sendable {
         return Set(reachableFunctions(from: index).map { functions[$0].name })
     }
 
+    /// The global functions that two or more of the programs consist of, in the order of the object.
+    public func commonFunctions(of programs: [EntryProgram]) -> [String] {
+        let contents = programs.map { functions(of: $0.name) }
+        return exports.map(\.name).filter { name in contents.count { $0.contains(name) } > 1 }
+    }
+
     /// What a function refers to, in the order of instructions.
     ///
     /// - Parameter function: an index of ``functions``.

@@ -51,7 +51,8 @@ public struct ObjectError: Error, Hashable, Sendable {
 extension ObjectError: CustomStringConvertible {
     public var description: String {
         var text = message
-        if let offset { text += " (at \(offset))" }
+        // What is cut off says in words how far the file goes; where that is stated is of no help beside it.
+        if let offset, code != .truncated { text += " (at \(offset))" }
         if let cause { text += ": \(cause)" }
         return text
     }

@@ -30,6 +30,12 @@ import Testing
         #expect(error.message == "loading a kprobe program needs CAP_BPF and CAP_PERFMON; have CAP_BPF")
     }
 
+    @Test func typesAreNamedAsTheyAreSpoken() {
+        let types = [BPF_PROG_TYPE_XDP, BPF_PROG_TYPE_LSM, BPF_PROG_TYPE_SK_MSG, BPF_PROG_TYPE_SCHED_CLS]
+        let spoken = types.map { ProgramType(rawValue: $0.rawValue).withArticle }
+        #expect(spoken == ["an xdp", "an lsm", "an sk_msg", "a sched_cls"])
+    }
+
     @Test func severalActionsAreToldTogether() throws {
         let error = try kernelError {
             try Capabilities(effective: []).check([action(BPF_PROG_TYPE_KPROBE), .lookUp, action(BPF_PROG_TYPE_KPROBE)])

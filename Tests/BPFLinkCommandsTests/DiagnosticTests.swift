@@ -52,7 +52,7 @@ import Testing
             exports: library.exports.filter { $0.name != "bpf_subprog_scale" })
         #expect(
             try text("wrong_type", imports: [ImportRequest(name: "bpf_subprog_scale", provider: others)]) == """
-                error: id=3 (lib, id 3) exports no `bpf_subprog_scale`
+                error: id=3 (lib, id 3) offers no `bpf_subprog_scale`
                   referenced by `filter` (section socket, instruction N, wrong_type.bpf.c:11)
                 note: it exports `bpf_subprog`, `bpf_subprog_total`
                 help: did you mean `bpf_subprog_total` of id=3?
@@ -73,12 +73,75 @@ import Testing
     @Test func severalProvidersOfANameAreNamed() throws {
         #expect(
             try text("import_kprobe", libraries: [snapshot("subprog", "id=1", 1), snapshot("subprog", "id=2", 2)]) == """
-                error: several providers export `bpf_subprog`, which import_kprobe.bpf.o imports
+                error: several providers offer `bpf_subprog`, which import_kprobe.bpf.o imports
                   referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
                 note: id=1 (subprog, id 1) exports it
                 note: id=2 (subprog, id 2) exports it
                 help: `--import id=1:bpf_subprog` or `--import id=2:bpf_subprog` decides
                 """)
+    }
+
+    @Test func providersAreNamedWithWhatTheyOffer() throws {
+        let library = try snapshot("subprog")
+        func offering(_ id: UInt32, hasBody: Bool) -> ProviderSnapshot {
+            ProviderSnapshot(
+                reference: "id=\(id)", id: id, name: "p", tag: library.tag, type: library.type,
+                exports: library.exports.map { ProviderExport(prototype: $0.prototype, isCallable: false, hasBody: hasBody) })
+        }
+        let text = try text("import_kprobe", libraries: [library, offering(2, hasBody: true), offering(3, hasBody: false)])
+        #expect(
+            text.contains(
+                """
+
+                note: 7 (subprog, id 17) exports it
+                note: id=2 (p, id 2) keeps it to be verified with importers
+                note: id=3 (p, id 3) offers copies of it
+
+                """))
+    }
+
+    @Test func anObjectThatDoesNotOfferWhatItHasIsNamed() throws {
+        #expect(
+            try graphText(["import_twice", "import_socket"]).hasPrefix(
+                """
+                error: undefined import `twice` in import_twice.bpf.o
+                  referenced by `filter` (section socket, instruction N, import_twice.bpf.c:11)
+                note: import_socket.bpf.o has `twice`, but does not offer it
+                help: with `--export` objects with programs offer their functions to the others
+                """))
+    }
+
+    @Test func aCircleIsToldByItsCalls() throws {
+        let after = """
+            note: a provider is there before its importers, so one of the objects would have to be loaded before itself
+            """
+        #expect(
+            try graphText(["circle_one", "circle_two", "circle_three"]) == """
+                error: objects import from each other: circle_one.bpf.o:step_one → circle_two.bpf.o:circle_two → \
+                circle_two.bpf.o:step_two → circle_three.bpf.o:circle_three → circle_three.bpf.o:step_three → \
+                circle_one.bpf.o:circle_one → circle_one.bpf.o:step_one
+                \(after)
+                help: move the functions that both need to a library of their own
+                """)
+        #expect(
+            try graphText(["loose_one", "loose_two"]) == """
+                error: objects import from each other: loose_one.bpf.o:calls_two → loose_two.bpf.o:loose_two, \
+                loose_two.bpf.o:calls_one → loose_one.bpf.o:loose_one
+                \(after)
+                note: arrows are calls; where they end, another function of the same object goes on
+                help: move the functions that both need to a library of their own
+                """)
+        #expect(
+            try graphDiagnostics(["loose_one", "loose_two"])[0].json.text().hasSuffix(
+                #""calls":[["loose_one.bpf.o:calls_two","loose_two.bpf.o:loose_two"],"#
+                    + #"["loose_two.bpf.o:calls_one","loose_one.bpf.o:loose_one"]]}"#))
+    }
+
+    @Test func whatIsSaidOfAFileBeginsWithItsName() {
+        #expect(Diagnostic(ObjectError(.notELF, "is empty, not an ELF file"), in: "x").message == "x is empty, not an ELF file")
+        #expect(Diagnostic(ObjectError(.malformed, "section 3 has no end"), in: "x").message == "x: section 3 has no end")
+        let cut = ObjectError(.truncated, "is cut off within the ELF header (7 of 64 bytes)", at: FileOffset(7))
+        #expect(Diagnostic(cut, in: "x").message == "x is cut off within the ELF header (7 of 64 bytes)")
     }
 
     @Test func whatTheModeDoesNotAllowIsToldWithARemedy() throws {
@@ -88,7 +151,7 @@ import Testing
                 error: import `bpf_subprog` in import_kprobe.bpf.o cannot be copied from 7 (subprog, id 17)
                   referenced by `on_rename` (section kprobe/__set_task_comm, instruction N, import_kprobe.bpf.c:12)
                 note: the provider does not carry its object
-                help: load the provider without `--no-carry`, or import with `--mode kernel`
+                help: libraries carry theirs, and what is loaded with `--export`, if not with `--no-carry`; `--mode kernel` needs none
                 """)
         let carrier = ProviderSnapshot(
             reference: "7", id: 17, name: "subprog", tag: library.tag, type: library.type,
@@ -160,6 +223,20 @@ import Testing
         } catch {
             return error.errors.map { Diagnostic($0, in: name) }
         }
+    }
+
+    private func graphDiagnostics(_ fixtures: [String]) throws -> [Diagnostic] {
+        let members = try fixtures.map { try GraphMember(Object(bytes: Fixture.bytes($0), name: "\($0).bpf.o")) }
+        do throws(GraphErrors) {
+            _ = try link(members)
+            return []
+        } catch {
+            return error.errors.map { Diagnostic($0.error, in: $0.object) }
+        }
+    }
+
+    private func graphText(_ fixtures: [String]) throws -> String {
+        try graphDiagnostics(fixtures).map { $0.text() }.joined(separator: "\n").replacing(/instruction \d+/, with: "instruction N")
     }
 
     private func text(

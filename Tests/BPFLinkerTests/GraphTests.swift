@@ -28,15 +28,27 @@ import Testing
     }
 
     @Test func objectsThatImportFromEachOtherAreToldTheWayRound() throws {
-        guard case .circularImports(let places)? = failures(["circle_two", "circle_three", "plain", "circle_one"]).first else {
+        guard case .circularImports(let chains)? = failures(["circle_two", "circle_three", "plain", "circle_one"]).first else {
             Issue.record("the circle was linked")
             return
         }
         #expect(
-            places.map(\.description) == [
+            chains.map { $0.map(\.description) } == [[
                 "circle_two.bpf.o:step_two", "circle_three.bpf.o:circle_three", "circle_three.bpf.o:step_three",
                 "circle_one.bpf.o:circle_one", "circle_one.bpf.o:step_one", "circle_two.bpf.o:circle_two",
                 "circle_two.bpf.o:step_two",
+            ]])
+    }
+
+    @Test func whereNoCallLeadsRoundNoneIsTold() {
+        guard case .circularImports(let chains)? = failures(["loose_one", "loose_two"]).first else {
+            Issue.record("the circle was linked")
+            return
+        }
+        #expect(
+            chains.map { $0.map(\.description) } == [
+                ["loose_one.bpf.o:calls_two", "loose_two.bpf.o:loose_two"],
+                ["loose_two.bpf.o:calls_one", "loose_one.bpf.o:loose_one"],
             ])
     }
 
@@ -85,10 +97,14 @@ import Testing
 
     @Test func programsAreOfferedOnRequestOnly() throws {
         let importer = try member("import_twice")
-        guard case .undefinedImport? = failures({ try link([importer, member("import_socket"), member("subprog")]) }).first else {
+        let errors = failures { try link([importer, member("import_socket"), member("subprog")]) }
+        guard case .undefinedImport(_, let searched, _, let withheld)? = errors.first else {
             Issue.record("a function of an object with programs was taken without being asked for")
             return
         }
+        #expect(withheld == ["import_socket.bpf.o"])
+        // It comes before the importer or behind it: it is searched.
+        #expect(searched.map(\.description) == ["subprog.bpf.o"])
         let objects = try [importer, GraphMember(Object(fixture: "import_socket"), offersExports: true), member("subprog")]
         #expect(names(try link(objects)) == ["subprog", "import_socket", "import_twice"])
     }
@@ -103,6 +119,38 @@ import Testing
             Issue.record("a request for what nobody imports was passed over")
             return
         }
+    }
+
+    @Test func whatFollowsFromAMistakeIsNotToldAsAnother() throws {
+        let libraries = try [member("subprog", "a.bpf.o"), member("subprog", "b.bpf.o")]
+        var options = LinkOptions()
+        options.mode = .copy
+        let importers = try members(["import_levels", "library_on_library"])
+        for objects in [libraries + importers, importers] {
+            let errors = failures { try link(objects, options: options) }
+            // Both are of the library between: of what it imports.
+            #expect(errors.count == 2)
+            #expect(
+                errors.allSatisfy {
+                    switch $0 {
+                    case .ambiguous, .undefinedImport: true
+                    default: false
+                    }
+                }, "\(errors)")
+        }
+    }
+
+    @Test func anObjectOfWhoseProgramsNoneIsLeftIsTold() throws {
+        var options = LinkOptions()
+        options.only = ["on_rename"]
+        let errors = failures { try link(members(["import_kprobe", "weak", "subprog"]), options: options) }
+        guard case .nothingChosen(let programs)? = errors.first, errors.count == 1 else {
+            Issue.record("\(errors)")
+            return
+        }
+        #expect(programs == ["filter"])
+        options.only = ["nobody"]
+        #expect(failures { try link(members(["import_kprobe", "weak", "subprog"]), options: options) }.count == 1)
     }
 
     @Test func choicesAreOfTheProgramsOfAllObjects() throws {

@@ -55,12 +55,12 @@ import Testing
 
     @Test func aNameThatNobodyOffersIsUndefined() throws {
         let errors = failure(try Object(fixture: "import_kprobe"))
-        guard case .undefinedImport(let wanted, let searched, let candidates)? = errors.first else {
+        guard case .undefinedImport(let wanted, let searched, let candidates, let withheld)? = errors.first else {
             Issue.record("\(errors)")
             return
         }
         #expect(wanted.name == "bpf_subprog")
-        #expect(searched.isEmpty && candidates.isEmpty)
+        #expect(searched.isEmpty && candidates.isEmpty && withheld.isEmpty)
     }
 
     @Test func aRequestForWhatAProviderDoesNotExportSuggestsWhatItDoes() throws {
@@ -119,6 +119,32 @@ import Testing
         let plan = try link(
             object, imports: [ImportRequest(name: "bpf_subprog", provider: libraries[1])], libraries: libraries)
         #expect(plan.providers.map(\.id) == [2])
+    }
+
+    @Test func programsOfOneObjectAreOneProvider() throws {
+        let copied = try CopyTests().provider("subprog")
+        func program(_ id: UInt32, isCallable: Bool, hasBody: Bool = false) -> ProviderSnapshot {
+            ProviderSnapshot(
+                reference: "id=\(id)", id: id, name: "p\(id)", tag: copied.tag, type: copied.type,
+                exports: copied.exports.map {
+                    ProviderExport(prototype: $0.prototype, isCallable: isCallable, hasBody: hasBody)
+                }, carried: copied.carried)
+        }
+        let object = try Object(fixture: "import_kprobe")
+        let copies = [program(1, isCallable: false), program(2, isCallable: false)]
+        #expect(try link(object, libraries: copies).copiedProviders.map(\.id) == [1])
+        #expect(try link(object, searchPath: [copies]).copiedProviders.map(\.id) == [1])
+        // What can be called is preferred, by its contract before anything else.
+        let kept = copies + [program(3, isCallable: false, hasBody: true)]
+        #expect(try link(object, libraries: kept).providers.map(\.id) == [3])
+        #expect(try link(object, libraries: kept + [program(4, isCallable: true)]).providers.map(\.id) == [4])
+        // Another object's function is another one.
+        let errors = try failure(object, libraries: copies + [ProviderSnapshot(fixture: "subprog", id: 5)])
+        guard case .ambiguous(_, let providers)? = errors.first else {
+            Issue.record("\(errors)")
+            return
+        }
+        #expect(providers.map(\.id) == [1, 5])
     }
 
     @Test func requestsThatContradictEachOtherAreAnError() throws {

@@ -38,7 +38,12 @@ import Testing
 
     @Test func aSectionTableCutOffIsAnError() throws {
         let bytes = try Fixture.bytes("plain")
-        #expect(fault(Array(bytes.dropLast(100))) != nil)
+        let position = bytes.get64(at: 40)
+        for size in [64, Int(position), Int(position) + 1, bytes.count - 1] {
+            let error = try #require(fault(Array(bytes.prefix(size))))
+            #expect(error.code == .truncated)
+            #expect("\(error)" == "is cut off: section headers at \(position) reach beyond the end of the file (\(size) bytes)")
+        }
     }
 
     @Test func aSectionBeyondTheEndIsTruncated() throws {

@@ -76,7 +76,16 @@ import Testing
         #expect(run.status == 0)
         #expect(run.errors.contains(words) == stock)
         #expect(try Command.run("bpflink load $FIXTURES/subprog.bpf.o --mode copy --exec -- true").errors.contains("copied") == false)
-        #expect(try Command.run("bpflink load $FIXTURES/subprog.bpf.o -j --exec -- true").errors.contains("copied") == false)
+        // Of JSON the note is a part.
+        let json = try Command.run("bpflink load $FIXTURES/subprog.bpf.o -j --exec -- true 2>&1 | jq -r '.notes[0].code'")
+        #expect(json.output == (stock ? "copied\n" : "null\n"))
+    }
+
+    @Test func aLibraryForCopiesCarriesItsObjectWhateverIsSaid() throws {
+        let stock = try Command.run("bpflink load $FIXTURES/subprog.bpf.o --mode kernel").status != 0
+        let run = try Command.run("bpflink load $FIXTURES/subprog.bpf.o --no-carry")
+        #expect(run.status == 0)
+        #expect(run.errors.contains("note: `--no-carry` is passed over: ") == stock)
     }
 
     @Test func whatIsMarkedIsVerifiedWithTheProgramThatHasTheCopy() throws {

@@ -73,7 +73,8 @@ import Testing
             "error: objects import from each other: circle_one.bpf.o:step_one → circle_two.bpf.o:circle_two → circle_two.bpf.o:step_two → "),
         ("load import_kprobe.bpf.o --library-path /nowhere", "error: no library path: /nowhere cannot be read: No such file or directory\n"),
         ("load import_kprobe.bpf.o subprog.bpf.o --import object=none.bpf.o:bpf_subprog", "error: `object=none.bpf.o` names none of the objects\n"),
-        ("load import_kprobe.bpf.o subprog.bpf.o ./subprog.bpf.o", "note: ./subprog.bpf.o exports it\n"),
+        ("load import_kprobe.bpf.o subprog.bpf.o ./subprog.bpf.o", "error: subprog.bpf.o and ./subprog.bpf.o are one file\n"),
+        ("load import_kprobe.bpf.o --library-path /sys/fs/bpf/", "note: searched /sys/fs/bpf/, where no library is pinned\n"),
         ("load import_kprobe.bpf.o subprog.bpf.o --only nobody", "error: the set of 2 objects has no program `nobody`\n"),
         ("load import_kprobe.bpf.o --library name=bpflink_none", "error: no loaded program matches `name=bpflink_none`\n"),
     ])
@@ -86,6 +87,17 @@ import Testing
     @Test func thePlanOfSeveralObjectsIsOneJSONValue() throws {
         let run = try run("bpflink load --dry-run -j import_socket.bpf.o subprog.bpf.o | jq -r '.objects[].object'")
         #expect(run.output == "subprog.bpf.o\nimport_socket.bpf.o\n")
+    }
+
+    @Test func anObjectIsKnownByItsFileHoweverThePathIsSpelled() throws {
+        let run = try run(
+            """
+            for path in subprog.bpf.o ./subprog.bpf.o $PWD/subprog.bpf.o ../${PWD##*/}/subprog.bpf.o; do
+              bpflink load import_kprobe.bpf.o subprog.bpf.o --import object=$path:bpf_subprog --dry-run -j \\
+                | jq -c '[.objects[].object]'
+            done
+            """)
+        #expect(run.output == String(repeating: #"["subprog.bpf.o","import_kprobe.bpf.o"]"# + "\n", count: 4))
     }
 
     @Test func oneDecidesBetweenTwo() throws {

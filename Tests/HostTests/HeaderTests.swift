@@ -93,7 +93,7 @@ import Testing
 
     @Test(arguments: [
         ("plain.bpf.o", 1, "error: plain.bpf.o exports no function\nhelp: global functions"),
-        ("recipe", 1, "error: recipe: is not an ELF file"),
+        ("recipe", 1, "error: recipe is not an ELF file"),
         ("none", 1, "error: none cannot be read"),
         ("id=4000000000", 1, "error: no program has the id 4000000000"),
         ("", 64, "Error: Missing expected argument '<ref|object>'"),
