@@ -36,6 +36,8 @@ public struct LoadedAttachment: Sendable {
 public struct LoadedMap: Sendable {
     public var name: String
     public var id: UInt32
+    /// Where libbpf pinned it, or found it pinned, because the object asks for that (`LIBBPF_PIN_BY_NAME`).
+    public var pin: String?
     /// Where it is attached, if it is a map of functions (`struct_ops`).
     public var attachment: LoadedAttachment?
 }
@@ -78,7 +80,8 @@ public final class LoadedObject: @unchecked Sendable {
                 var info = bpf_map_info()
                 var size = UInt32(MemoryLayout<bpf_map_info>.size)
                 try libbpfCall { bpf_obj_get_info_by_fd(bpf_map__fd(pointer), &info, &size) }
-                maps.append(LoadedMap(name: String(cString: bpf_map__name(pointer)), id: info.id))
+                let pin = bpf_map__is_pinned(pointer) ? bpf_map__pin_path(pointer).map { String(cString: $0) } : nil
+                maps.append(LoadedMap(name: String(cString: bpf_map__name(pointer)), id: info.id, pin: pin))
             }
         } catch {
             throw KernelError(.system, "the kernel tells nothing about what was loaded", error)

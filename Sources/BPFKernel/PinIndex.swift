@@ -17,7 +17,10 @@ public struct PinIndex: Sendable {
     }
 
     private var paths: [Object: [String]] = [:]
+    /// By program.
     private var links: [UInt32: [String]] = [:]
+    /// By the attachment's own id.
+    private var linkPins: [UInt32: [String]] = [:]
 
     /// Looks through the BPF file systems. Pins that come or go meanwhile may be among it or not.
     public static func read() -> PinIndex {
@@ -32,17 +35,22 @@ public struct PinIndex: Sendable {
     /// Where a map is pinned.
     public func pins(ofMap id: UInt32) -> [String] { paths[.map(id)] ?? [] }
 
+    /// Where an attachment is pinned.
+    public func pins(ofLink id: UInt32) -> [String] { linkPins[id] ?? [] }
+
     /// Where attachments of a program are pinned.
     public func links(ofProgram id: UInt32) -> [String] { links[id] ?? [] }
 
     private mutating func add(_ directory: String) {
-        for name in (try? PinPath.entries(of: directory)) ?? [] {
-            let path = directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+        for path in (try? PinPath.paths(in: directory)) ?? [] {
             if PinPath.isDirectory(path) {
                 add(path)
             } else if let object = Self.object(pinnedAt: path) {
                 paths[object, default: []].append(path)
-                if case .link(_, let program) = object { links[program, default: []].append(path) }
+                if case .link(let id, let program) = object {
+                    links[program, default: []].append(path)
+                    linkPins[id, default: []].append(path)
+                }
             }
         }
     }

@@ -52,15 +52,23 @@ enum PinPath {
                 throw KernelError(.pin, "the pin path \(path) is not absolute", help: ["pins live under \(defaultMountPoint)"])
             }
             try requireFileSystem(for: path, mounts: mounts)
-            // `bpf_lookup()` in kernel/bpf/inode.c keeps names with a dot for itself.
-            if let name = path.split(separator: "/").last, name.contains(".") {
+            if isOfKernel(path), let name = path.split(separator: "/").last {
                 throw KernelError(.pin, "the pin name `\(name)` has a dot, which the BPF file system does not allow")
             }
             if exists(path) {
                 throw KernelError(
                     .pin, "\(path) exists already", errno: .fileExists, notes: holder(of: path).map { [$0] } ?? [],
-                    help: ["`bpflink unload \(path)` removes a pin; `--pin` takes another path"])
+                    help: [(removal(of: path).map { $0 + "; " } ?? "") + "`--pin` takes another path"])
             }
+        }
+    }
+
+    /// How a pin that is in the way is removed; nil if `unload` may not take what is there.
+    private static func removal(of path: String) -> String? {
+        switch PinIndex.object(pinnedAt: path) {
+        case .map where !Unloader.isStructOps(path): "`bpflink unload --maps \(path)` removes the pin of a map that no program uses"
+        case .some: "`bpflink unload \(path)` removes a pin"
+        case nil: nil
         }
     }
 
@@ -109,6 +117,21 @@ enum PinPath {
         return String(path[..<slash])
     }
 
+    /// The absolute path of what is there, without symbolic links, `.`, `..` and repeated slashes, as ``PinIndex`` spells it.
+    ///
+    /// - Throws: ``KernelError`` with code `not-found` if nothing is there, or cannot be looked up.
+    static func canonical(_ path: String) throws(KernelError) -> String {
+        if let canonical = realpath(path, nil) {
+            defer { free(canonical) }
+            return String(cString: canonical)
+        }
+        let error = Errno(rawValue: errno)
+        guard error == .noSuchFileOrDirectory || error == .notDirectory else {
+            throw KernelError(.notFound, "\(path) cannot be looked up: \(error)", errno: error)
+        }
+        throw KernelError(.notFound, "nothing is pinned at \(path)", errno: error)
+    }
+
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -117,6 +140,36 @@ enum PinPath {
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    static func isSymbolicLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// What is the same however it is called: a BPF file system may be mounted at several places.
+    struct Identity: Hashable {
+        var device: dev_t
+        var inode: ino_t
+    }
+
+    /// Which file a path leads to; nil if nothing is there.
+    static func identity(of path: String) -> Identity? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
+    }
+
+    /// Whether the kernel itself made a pin: `bpf_lookup()` in kernel/bpf/inode.c gives nobody else a name with a dot.
+    static func isOfKernel(_ path: String) -> Bool { path.split(separator: "/").last?.contains(".") ?? false }
+
+    /// Whether another file system begins at a directory.
+    static func isMountPoint(_ path: String) -> Bool {
+        path == "/" || identity(of: path)?.device != identity(of: parent(of: path))?.device
+    }
+
+    /// The paths of what is in a directory, sorted.
+    static func paths(in directory: String) throws(KernelError) -> [String] {
+        try entries(of: directory).map { directory == "/" ? "/\($0)" : "\(directory)/\($0)" }
     }
 
     /// The names in a directory, sorted.

@@ -11,10 +11,14 @@ public struct ProcessHolder: Sendable, Hashable {
     public var isOfProgram: Bool
 }
 
-/// Which processes hold programs and attachments, as far as /proc shows them to this one: `prog_id:` in /proc/PID/fdinfo/N
-/// (`bpf_prog_show_fdinfo()` and `bpf_link_show_fdinfo()` in kernel/bpf/syscall.c). Descriptors under way in a socket are not seen.
+/// Which processes hold programs and attachments, as far as /proc shows them to this one: `prog_id:` and `link_id:` in
+/// /proc/PID/fdinfo/N (`bpf_prog_show_fdinfo()` and `bpf_link_show_fdinfo()` in kernel/bpf/syscall.c). Descriptors under way in a
+/// socket are not seen.
 public struct ProcessHolders: Sendable {
+    /// By program.
     private var holders: [UInt32: Set<ProcessHolder>] = [:]
+    /// By attachment.
+    private var linkHolders: [UInt32: Set<ProcessHolder>] = [:]
 
     /// Looks through /proc; this process itself is left out.
     public static func read() -> ProcessHolders {
@@ -31,22 +35,28 @@ public struct ProcessHolders: Sendable {
         (holders[id] ?? []).sorted { ($0.process, $1.isOfProgram ? 1 : 0) < ($1.process, $0.isOfProgram ? 1 : 0) }
     }
 
+    /// The processes that hold an attachment, in the order of their ids.
+    public func holders(ofLink id: UInt32) -> [ProcessHolder] {
+        (linkHolders[id] ?? []).sorted { $0.process < $1.process }
+    }
+
     /// A process that ends meanwhile has nothing to be read any more.
     private mutating func add(_ process: Int32) {
         for descriptor in (try? PinPath.entries(of: "/proc/\(process)/fd")) ?? [] {
             guard let kind = Self.link("/proc/\(process)/fd/\(descriptor)"),
                 kind == OpenProgram.programKind || PinIndex.isLink(kind),
-                let id = Self.programID("/proc/\(process)/fdinfo/\(descriptor)")
+                let text = try? ProcFile.text("/proc/\(process)/fdinfo/\(descriptor)")
             else { continue }
             let command = (try? ProcFile.text("/proc/\(process)/comm"))?.split(separator: "\n").first.map(String.init)
-            holders[id, default: []].insert(
-                ProcessHolder(process: process, command: command ?? "(ended)", isOfProgram: kind == OpenProgram.programKind))
+            let holder = ProcessHolder(
+                process: process, command: command ?? "(ended)", isOfProgram: kind == OpenProgram.programKind)
+            if let id = Self.number("prog_id", in: text) { holders[id, default: []].insert(holder) }
+            if let id = Self.number("link_id", in: text) { linkHolders[id, default: []].insert(holder) }
         }
     }
 
-    private static func programID(_ path: String) -> UInt32? {
-        guard let text = try? ProcFile.text(path) else { return nil }
-        let mark = "prog_id:\t"
+    private static func number(_ name: String, in text: String) -> UInt32? {
+        let mark = "\(name):\t"
         return text.split(separator: "\n").first { $0.hasPrefix(mark) }.flatMap { UInt32($0.dropFirst(mark.count)) }
     }
 

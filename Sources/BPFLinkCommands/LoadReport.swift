@@ -186,7 +186,8 @@ extension LoadCommand {
 
     private static func mapLines(_ loaded: LoadedObject) -> [String] {
         loaded.maps.flatMap { map in
-            ["map \(map.name): id \(map.id)"] + (map.attachment.map { [words(for: $0)] } ?? [])
+            ["map \(map.name): id \(map.id)" + (map.pin.map { ", pinned at \($0)" } ?? "")]
+                + (map.attachment.map { [words(for: $0)] } ?? [])
         }
     }
 
@@ -198,7 +199,8 @@ extension LoadCommand {
             "maps": .array(
                 loaded.maps.map {
                     .object([
-                        "name": .string($0.name), "id": .integer($0.id), "attachment": $0.attachment.map(json(for:)),
+                        "name": .string($0.name), "id": .integer($0.id), "pin": $0.pin.map(JSONValue.string),
+                        "attachment": $0.attachment.map(json(for:)),
                     ])
                 }),
         ])

@@ -103,8 +103,19 @@ extension RunningKernel {
                 #expect(loaded.programs.allSatisfy { $0.pin != nil })
             }
             #expect(try isKnown())
-            let plan = try Unloader.plan(["\(pins.path)/all"])
-            #expect(plan.structOps == ["\(pins.path)/all/real_congestion"])
+            // Alone, and as a part of its directory.
+            for path in ["all/real_congestion", "all"] {
+                let plan = try Unloader.plan(["\(pins.path)/\(path)"])
+                #expect(plan.structOps == (path == "all" ? [] : ["\(pins.path)/all/real_congestion"]))
+                try plan.run()
+                #expect(!(try isKnown()))
+            }
+            #expect(try PinPath.entries(of: pins.path).isEmpty)
+            _ = try Loader.load(try link(try object.object()), providers: [], options: options)
+            #expect(try isKnown())
+            let pin = "\(pins.path)/all/real_congestion"
+            let plan = try Unloader.plan([pin, "\(pins.path)/all", pin])
+            #expect(plan.structOps == [pin])
             try plan.run()
             #expect(!(try isKnown()))
             #expect(try PinPath.entries(of: pins.path).isEmpty)
