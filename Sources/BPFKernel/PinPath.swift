@@ -16,7 +16,7 @@ import SystemPackage
 enum PinPath {
     /// BPF_FS_MAGIC of include/uapi/linux/magic.h.
     private static let fileSystemMagic = 0xcafe_4a11
-    private static let defaultMountPoint = "/sys/fs/bpf"
+    static let defaultMountPoint = "/sys/fs/bpf"
 
     /// The pin of each program, by name.
     ///
@@ -80,22 +80,28 @@ enum PinPath {
     private static func requireFileSystem(for path: String, mounts: Bool) throws(KernelError) {
         var ancestor = parent(of: path)
         while !exists(ancestor) { ancestor = parent(of: ancestor) }
-        var status = statfs()
-        if statfs(ancestor, &status) == 0, Int(status.f_type) == fileSystemMagic { return }
+        if isInFileSystem(ancestor) { return }
         guard path.hasPrefix(defaultMountPoint + "/"), ancestor == defaultMountPoint else {
             throw KernelError(
                 .pin, "\(path) is not in a BPF file system", help: ["pins live under \(defaultMountPoint)"])
         }
-        let help = ["`mount -t bpf bpf \(defaultMountPoint)` mounts it"]
         guard mounts else {
-            throw KernelError(.pin, "no BPF file system is mounted at \(defaultMountPoint)", help: help)
+            throw KernelError(.pin, "no BPF file system is mounted at \(defaultMountPoint)", help: [mountHelp])
         }
         try Capabilities.ofThisProcess().check([.mount])
         do throws(CallFailure) {
             _ = try systemCall { mount("bpf", defaultMountPoint, "bpf", 0, "mode=0700") }
         } catch {
-            throw KernelError(.pin, "the BPF file system cannot be mounted at \(defaultMountPoint)", error, help: help)
+            throw KernelError(.pin, "the BPF file system cannot be mounted at \(defaultMountPoint)", error, help: [mountHelp])
         }
+    }
+
+    static let mountHelp = "`mount -t bpf bpf \(defaultMountPoint)` mounts the BPF file system"
+
+    /// Whether what is at the path is in a BPF file system.
+    static func isInFileSystem(_ path: String) -> Bool {
+        var status = statfs()
+        return statfs(path, &status) == 0 && Int(status.f_type) == fileSystemMagic
     }
 
     static func trimmed(_ path: String) -> String {
