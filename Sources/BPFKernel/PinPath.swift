@@ -53,7 +53,7 @@ enum PinPath {
             }
             try requireFileSystem(for: path, mounts: mounts)
             // `bpf_lookup()` in kernel/bpf/inode.c keeps names with a dot for itself.
-            if let name = path.split(separator: "/").last, name.contains(".") {
+            if let name = newNames(of: path).first(where: { $0.contains(".") }) {
                 throw KernelError(.pin, "the pin name `\(name)` has a dot, which the BPF file system does not allow")
             }
             if exists(path) {
@@ -62,6 +62,13 @@ enum PinPath {
                     help: ["`bpflink unload \(path)` removes a pin; `--pin` takes another path"])
             }
         }
+    }
+
+    /// The names on the way to a path that are yet to be made.
+    private static func newNames(of path: String) -> [Substring] {
+        var ancestor = path
+        while !exists(ancestor) { ancestor = parent(of: ancestor) }
+        return path.dropFirst(ancestor.count).split(separator: "/")
     }
 
     /// What is at a path, in words; nil if that cannot be told.
@@ -80,6 +87,11 @@ enum PinPath {
     private static func requireFileSystem(for path: String, mounts: Bool) throws(KernelError) {
         var ancestor = parent(of: path)
         while !exists(ancestor) { ancestor = parent(of: ancestor) }
+        guard !isFile(ancestor) else {
+            throw KernelError(
+                .pin, "\(path) cannot be pinned: \(ancestor) is no directory", errno: .notDirectory,
+                notes: holder(of: ancestor).map { [$0] } ?? [])
+        }
         if isInFileSystem(ancestor) { return }
         guard path.hasPrefix(defaultMountPoint + "/"), ancestor == defaultMountPoint else {
             throw KernelError(
@@ -123,6 +135,12 @@ enum PinPath {
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether something is there, symbolic links followed, and has no room for pins.
+    private static func isFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
     }
 
     /// The names in a directory, sorted.

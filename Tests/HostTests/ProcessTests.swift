@@ -105,6 +105,16 @@ import Testing
         #expect(run.errors.hasPrefix("error: no library path: /tmp is not in a BPF file system\n"))
     }
 
+    @Test func aPinsPathIsCheckedWhole() throws {
+        let dotted = try Command.run("bpflink load $FIXTURES/plain.bpf.o --pin \(pins)/with.dot/filter")
+        #expect(dotted.status == 1)
+        #expect(dotted.errors == "error: the pin name `with.dot` has a dot, which the BPF file system does not allow\n")
+        let load = "bpflink load $FIXTURES/plain.bpf.o --pin \(pins)"
+        let below = try Command.run("\(load) >/dev/null; \(load)/filter; s=$?; rm \(pins); exit $s")
+        #expect(below.status == 1)
+        #expect(below.errors.hasPrefix("error: \(pins)/filter cannot be pinned: \(pins) is no directory\nnote: it holds program "))
+    }
+
     @Test(arguments: [
         ("typed.bpf.o --only on_typed_call --type kprobe",
             "error: `on_typed_call` cannot be of type kprobe: its section `tp_btf/sys_enter` makes it tracing\n"),
