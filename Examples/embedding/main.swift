@@ -39,10 +39,18 @@ func fail(_ words: String) -> Never {
     exit(1)
 }
 
+func read(_ path: String) -> Object {
+    do {
+        return try Object(file: path)
+    } catch {
+        fail("\(path) cannot be read: \(error)")
+    }
+}
+
 guard CommandLine.arguments.count == 3 else { fail("usage: embedding-example LIBRARY IMPORTER") }
 do {
-    let library = try Object(file: CommandLine.arguments[1])
-    let importer = try Object(file: CommandLine.arguments[2])
+    let library = read(CommandLine.arguments[1])
+    let importer = read(CommandLine.arguments[2])
     show(library)
 
     // Objects may import from each other: the linker finds the order in which they are loaded.
@@ -52,10 +60,9 @@ do {
         if !program.isSynthetic, let result = testRun(program) { print("\(program.name) returned \(result)") }
     }
     withExtendedLifetime(loaded) {}
-} catch let error as ObjectError {
+} catch let errors as GraphErrors {
+    fail("cannot be linked:\n\(errors)")
+} catch {
+    // What the kernel refuses, and all else, has words of its own.
     fail("\(error)")
-} catch let error as KernelError {
-    fail(([error.message] + error.notes).joined(separator: "\n"))
-} catch let error as GraphErrors {
-    fail("cannot be linked: \(error.errors.map(\.error))")
 }

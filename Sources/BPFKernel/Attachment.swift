@@ -76,7 +76,9 @@ struct Attacher {
             return [Attachment(owning: try handle(for: target), place: place)]
         } catch {
             let place = target == .section ? "by its section `\(section)`" : "to \(target)"
-            throw KernelError(.attach, "`\(name)` cannot be attached \(place)", error, notes: error.lastWords)
+            throw KernelError(
+                .attach, "`\(name)` cannot be attached \(place)", error, notes: error.lastWords,
+                help: target == .section ? SectionRules(section).help(after: error.errno) : [])
         }
     }
 

@@ -27,10 +27,14 @@ public enum Foreground {
         return inherited
     }
 
-    /// Runs a command and waits for it.
+    /// Runs a command and waits for it, whatever signals come meanwhile: what was loaded for the command is there as long as it
+    /// runs.
     ///
     /// The numbers of inherited descriptors are told by the environment: `BPFLINK_FD_<program>` each, and `BPFLINK_FD` if
     /// there is just one.
+    ///
+    /// SIGINT and SIGQUIT, which a terminal sends to the command as well, do nothing to this process until the command has ended;
+    /// SIGTERM and SIGHUP are passed on to the command, if other threads of this process block them.
     ///
     /// - Parameters:
     ///   - command: the program, looked up in PATH, and its arguments; not empty.
@@ -49,23 +53,27 @@ public enum Foreground {
             if inherited.count == 1 { environment.append("BPFLINK_FD=\(program.descriptor)") }
         }
 
+        let signals = CommandSignals()
         var child: pid_t = 0
         let error = withCStrings(command) { arguments in
             withCStrings(environment) { environment in
-                posix_spawnp(&child, arguments[0]!, nil, nil, arguments, environment)
+                signals.withAttributes { posix_spawnp(&child, arguments[0]!, nil, $0, arguments, environment) }
             }
         }
         guard error == 0 else {
             throw KernelError(.system, "`\(command[0])` cannot be run: \(Errno(rawValue: error))", errno: Errno(rawValue: error))
         }
-        var status: CInt = 0
         do throws(CallFailure) {
-            _ = try systemCall { waitpid(child, &status, 0) }
+            return try signals.wait(for: child)
         } catch {
             throw KernelError(.system, "`\(command[0])` cannot be waited for", error)
         }
-        let signal = status & 0x7f
-        return signal == 0 ? (status >> 8) & 0xff : 128 + signal
+    }
+
+    /// Makes writing into a closed pipe an error like any other, EPIPE, where it would end the process. Commands that
+    /// ``run(_:telling:)`` starts have SIGPIPE as this process was started with it.
+    public static func reportClosedPipes() {
+        _ = SignalAction.nothing(on: SIGPIPE)
     }
 
     /// Waits for SIGINT or SIGTERM, so that attachments that are not pinned last.
@@ -85,5 +93,94 @@ public enum Foreground {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         return pointers.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
+    }
+}
+
+/// What a signal does to this process.
+private struct SignalAction {
+    private let signal: CInt
+    private var previous = sigaction()
+
+    /// Lets a signal do nothing. What is ignored already stays so.
+    ///
+    /// A handler that returns does not go on to commands, as SIG_IGN would: they have the signal as this process was started with
+    /// it.
+    static func nothing(on signal: CInt) -> SignalAction {
+        var action = SignalAction(signal: signal)
+        sigaction(signal, nil, &action.previous)
+        let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+        guard unsafeBitCast(action.previous.__sigaction_handler.sa_handler, to: Int.self) != ignored else { return action }
+        var empty = sigaction()
+        empty.__sigaction_handler.sa_handler = { _ in }
+        empty.sa_flags = CInt(SA_RESTART)
+        sigaction(signal, &empty, nil)
+        return action
+    }
+
+    /// Gives the signal its default action.
+    static func usual(on signal: CInt) -> SignalAction {
+        var action = SignalAction(signal: signal)
+        var usual = sigaction()
+        sigaction(signal, &usual, &action.previous)
+        return action
+    }
+
+    private init(signal: CInt) { self.signal = signal }
+
+    func restore() {
+        var previous = previous
+        sigaction(signal, &previous, nil)
+    }
+}
+
+/// The signals of this process while it waits for a command; afterwards they are what they were.
+private struct CommandSignals: ~Copyable {
+    private var waitedFor = sigset_t()
+    private var previous = sigset_t()
+    private let actions: [SignalAction]
+
+    init() {
+        // A process that ignores SIGCHLD has no children to wait for.
+        actions = [.nothing(on: SIGINT), .nothing(on: SIGQUIT), .usual(on: SIGCHLD)]
+        sigemptyset(&waitedFor)
+        for signal in [SIGTERM, SIGHUP, SIGCHLD] { sigaddset(&waitedFor, signal) }
+        pthread_sigmask(SIG_BLOCK, &waitedFor, &previous)
+    }
+
+    deinit {
+        var previous = previous
+        pthread_sigmask(SIG_SETMASK, &previous, nil)
+        for action in actions { action.restore() }
+    }
+
+    /// - Parameter body: gets attributes by which a command has the signal mask that this process had.
+    func withAttributes(_ body: (UnsafePointer<posix_spawnattr_t>) -> CInt) -> CInt {
+        var attributes = posix_spawnattr_t()
+        var mask = previous
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setsigmask(&attributes, &mask)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        return body(&attributes)
+    }
+
+    /// Waits until the command ends, and passes signals on to it meanwhile.
+    ///
+    /// - Returns: the exit status, or 128 + the number of the signal that ended the command.
+    func wait(for child: pid_t) throws(CallFailure) -> Int32 {
+        while true {
+            var waitedFor = waitedFor
+            var signal: CInt = 0
+            sigwait(&waitedFor, &signal)
+            guard signal == SIGCHLD else {
+                kill(child, signal)
+                continue
+            }
+            var status: CInt = 0
+            // It may have been stopped or continued only, or it is another child.
+            guard try systemCall({ waitpid(child, &status, WNOHANG) }) == child else { continue }
+            let ending = status & 0x7f
+            return ending == 0 ? (status >> 8) & 0xff : 128 + ending
+        }
     }
 }

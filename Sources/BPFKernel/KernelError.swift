@@ -3,7 +3,7 @@
 public import SystemPackage
 
 /// What the kernel, libbpf or the machine refused, with everything that is known about why.
-public struct KernelError: Error, Sendable, Equatable {
+public struct KernelError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kind of failure, stable across versions; it names the error in JSON.
     public struct Code: RawRepresentable, Hashable, Sendable {
         public var rawValue: String
@@ -53,6 +53,12 @@ public struct KernelError: Error, Sendable, Equatable {
     public var verifierLog: VerifierLog?
     /// What libbpf printed during the failed call, line by line.
     public var libbpfLog: [String]
+
+    /// The message, the place, and what helps, on lines of their own; not the logs.
+    public var description: String {
+        let place = verifierLog?.place.map { ["  at \($0)"] } ?? []
+        return ([message] + place + notes.map { "note: \($0)" } + help.map { "help: \($0)" }).joined(separator: "\n")
+    }
 
     init(
         _ code: Code, _ message: String, errno: Errno? = nil, notes: [String] = [], help: [String] = [],

@@ -14,6 +14,8 @@ public struct CallFailure: Error, Sendable, Equatable {
 
     /// The error in words.
     public var reason: String {
+        // ENOTSUPP of include/linux/errno.h, which the kernel keeps for itself and lets out all the same.
+        if errno.rawValue == 524 { return "Operation not supported (ENOTSUPP)" }
         guard errno.rawValue >= 4000 else { return errno.description }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             _ = libbpf_strerror(errno.rawValue, buffer.baseAddress, buffer.count)

@@ -18,7 +18,7 @@ public struct LibraryPath: Sendable {
 
     /// The pins of the directory, in the order of their names.
     ///
-    /// - Throws: ``KernelError`` with code `not-found` if it cannot be read and should be there.
+    /// - Throws: ``KernelError`` with code `not-found` if it should be there and cannot be read, or can have no pins.
     public func pins() throws(KernelError) -> [String] {
         let entries: [String]
         do throws(KernelError) {
@@ -28,6 +28,11 @@ public struct LibraryPath: Sendable {
             throw KernelError(
                 .notFound, "no library path: \(error.message)", errno: error.errno,
                 help: ["`--library-path` names a directory of pinned libraries; `bpflink load LIBRARY --pin \(directory)/NAME` makes one"])
+        }
+        guard isOptional || PinPath.isInFileSystem(directory) else {
+            throw KernelError(
+                .notFound, "no library path: \(directory) is not in a BPF file system", notes: ["nothing can be pinned there"],
+                help: ["`--library-path` names a directory of pinned libraries; they live under \(PinPath.defaultMountPoint)"])
         }
         return entries.map { "\(directory)/\($0)" }.filter { !PinPath.isDirectory($0) }
     }

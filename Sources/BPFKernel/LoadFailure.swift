@@ -25,7 +25,8 @@ extension KernelError {
         let prefix = "libbpf: prog '"
         let program = failure.log.last { $0.hasPrefix(prefix) }?.dropFirst(prefix.count).prefix { $0 != "'" }
         guard let program, !log.conclusion.isEmpty else {
-            return KernelError(.load, "\(object) cannot be loaded", failure, notes: failure.lastWords)
+            return KernelError(
+                .load, "\(object) cannot be loaded", failure, notes: failure.lastWords, help: failure.pinHelp)
         }
         return KernelError(
             .verifier, "the verifier refuses `\(program)`: \(failure.reason)", errno: failure.errno,
@@ -54,8 +55,21 @@ extension KernelError {
 }
 
 extension CallFailure {
-    /// What libbpf said last, which mostly is why it gave up.
-    var lastWords: [String] { log.filter { !$0.contains("LOAD LOG") }.suffix(3).map { $0.replacingLibraryPrefix } }
+    /// What libbpf said since it last told of a success: the first of these lines mostly has the reason, those behind it what came
+    /// of it.
+    var lastWords: [String] {
+        let failed = log[(log.lastIndex { $0.contains("successfully") } ?? -1).advanced(by: 1)...]
+        return failed.filter { line in !Self.noise.contains { line.contains($0) } }.suffix(6).map { $0.replacingLibraryPrefix }
+    }
+
+    /// What helps where libbpf could not pin a map by its name.
+    fileprivate var pinHelp: [String] {
+        let failed = log.contains { $0.contains("failed to auto-pin") }
+        return failed && !PinPath.isInFileSystem(PinPath.defaultMountPoint) ? [PinPath.mountHelp] : []
+    }
+
+    /// Frames of logs that are shown elsewhere, what the error itself says, and numbers that libbpf has no words for.
+    private static let noise = ["LOAD LOG", "failed to load object", "strerror_r("]
 }
 
 extension String {

@@ -157,9 +157,16 @@ public final class LoadedObject: @unchecked Sendable {
                     maps[index].attachment = LoadedAttachment(place: attachment.place, attachment: attachment)
                 }
             } catch {
-                throw KernelError(.attach, "the functions of `\(name)` cannot be attached", error, notes: error.lastWords)
+                throw KernelError(
+                    .attach, "the functions of `\(name)` cannot be attached", error, notes: error.lastWords + leftOutNotes)
             }
         }
+    }
+
+    /// What may be missing in a map of functions.
+    private var leftOutNotes: [String] {
+        let names = plan.leftOut.map { "`\($0.name)`" }
+        return names.isEmpty ? [] : ["these programs are not loaded: \(names.joined(separator: ", "))"]
     }
 
     private var typeNotes: [String] {

@@ -57,6 +57,7 @@ public enum Loader {
             try check(plan, options: options)
             plans.append(plan)
         }
+        if !options.attach.isEmpty { try requireSomethingToAttach(plans) }
         let names = plans.map { $0.programNames + (options.attach.contains(.section) ? $0.object.structOpsNames : []) }
         let pins = try options.pin.map { path throws(KernelError) in try PinPath.layout(path, objects: names) } ?? [:]
         let links = options.attach.isEmpty ? [] : pins.values.map { PinPath.link(of: $0, number: 0) }
@@ -75,6 +76,15 @@ public enum Loader {
             throw error
         }
         return loading.objects
+    }
+
+    /// Checks that there is a program: an attached library would be a wait for nothing.
+    private static func requireSomethingToAttach(_ plans: [LinkPlan]) throws(KernelError) {
+        guard plans.allSatisfy(\.programs.isEmpty) else { return }
+        throw KernelError(
+            .attach, "nothing of \(plans.map(\.object.name).joined(separator: ", ")) can be attached",
+            notes: ["a library has no program: others call its functions"],
+            help: ["leave out `--attach`; `--pin PATH` or `--exec -- COMMAND` keeps a library loaded"])
     }
 
     /// Loads one object, with more copies if the kernel refuses what was planned.
@@ -203,10 +213,19 @@ public enum Loader {
                     try libbpfCall { bpf_program__set_autoload(program, isChosen) }
                 }
             }
+            if !plan.object.structOpsNames.isEmpty { readKernelTypes(for: object) }
             return object
         } catch {
             throw KernelError(.load, "libbpf cannot open \(plan.object.name)", error, notes: error.lastWords)
         }
+    }
+
+    /// Has libbpf read the kernel's types. It does so by itself for programs that need them, but maps of functions do even where
+    /// all their functions are left out, and it would end the process without.
+    private static func readKernelTypes(for object: borrowing ObjectHandle) {
+        guard let program = object.programs.first else { return }
+        // A target that is not there leaves the program as it is; the types are read before it is looked for.
+        _ = try? libbpfCall { bpf_program__set_attach_target(program, 0, "bpflink_none") }
     }
 
     /// Tells libbpf of which program functions are replaced, which it learns from nowhere but its caller.
@@ -255,6 +274,7 @@ public enum Loader {
                     .load, "the section `\(section)` of \(plan.object.name) names no program type",
                     help: ["`--type TYPE` tells it, in the words of section names: kprobe, xdp, cgroup_skb/ingress, …"])
             }
+            try requireOwnTarget(of: program, type)
             if type.program == .replacement, options.replaced == nil {
                 throw KernelError(
                     .load, "`\(program.name)` replaces a function of a loaded program, and nothing says of which",
@@ -264,6 +284,17 @@ public enum Loader {
             sections[SectionType.name(of: section)] = type
         }
         return sections
+    }
+
+    /// Refuses another type for a program whose section names something in the kernel's BTF: libbpf would look for that by the
+    /// rules of the section, in BTF that it reads only if the type asks for it, and end the process.
+    private static func requireOwnTarget(of program: EntryProgram, _ type: SectionType) throws(KernelError) {
+        guard let own = SectionType(section: program.sectionName)?.program, own.isBoundToBTF, own != type.program else { return }
+        throw KernelError(
+            .load, "`\(program.name)` cannot be of type \(type.program): its section `\(program.sectionName)` makes it \(own)",
+            errno: .invalidArgument,
+            notes: ["what such a section names is found in the kernel's types, by rules that hold for \(own) programs only"],
+            help: ["leave out `--type`, or the program: `--except \(program.name)`"])
     }
 }
 

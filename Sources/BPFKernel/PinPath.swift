@@ -16,7 +16,7 @@ import SystemPackage
 enum PinPath {
     /// BPF_FS_MAGIC of include/uapi/linux/magic.h.
     private static let fileSystemMagic = 0xcafe_4a11
-    private static let defaultMountPoint = "/sys/fs/bpf"
+    static let defaultMountPoint = "/sys/fs/bpf"
 
     /// The pin of each program, by name.
     ///
@@ -52,7 +52,7 @@ enum PinPath {
                 throw KernelError(.pin, "the pin path \(path) is not absolute", help: ["pins live under \(defaultMountPoint)"])
             }
             try requireFileSystem(for: path, mounts: mounts)
-            if isOfKernel(path), let name = path.split(separator: "/").last {
+            if let name = newNames(of: path).first(where: { isOfKernel(String($0)) }) {
                 throw KernelError(.pin, "the pin name `\(name)` has a dot, which the BPF file system does not allow")
             }
             if exists(path) {
@@ -72,6 +72,13 @@ enum PinPath {
         }
     }
 
+    /// The names on the way to a path that are yet to be made.
+    private static func newNames(of path: String) -> [Substring] {
+        var ancestor = path
+        while !exists(ancestor) { ancestor = parent(of: ancestor) }
+        return path.dropFirst(ancestor.count).split(separator: "/")
+    }
+
     /// What is at a path, in words; nil if that cannot be told.
     private static func holder(of path: String) -> String? {
         if isDirectory(path) { return "it is a directory" }
@@ -88,22 +95,33 @@ enum PinPath {
     private static func requireFileSystem(for path: String, mounts: Bool) throws(KernelError) {
         var ancestor = parent(of: path)
         while !exists(ancestor) { ancestor = parent(of: ancestor) }
-        var status = statfs()
-        if statfs(ancestor, &status) == 0, Int(status.f_type) == fileSystemMagic { return }
+        guard !isFile(ancestor) else {
+            throw KernelError(
+                .pin, "\(path) cannot be pinned: \(ancestor) is no directory", errno: .notDirectory,
+                notes: holder(of: ancestor).map { [$0] } ?? [])
+        }
+        if isInFileSystem(ancestor) { return }
         guard path.hasPrefix(defaultMountPoint + "/"), ancestor == defaultMountPoint else {
             throw KernelError(
                 .pin, "\(path) is not in a BPF file system", help: ["pins live under \(defaultMountPoint)"])
         }
-        let help = ["`mount -t bpf bpf \(defaultMountPoint)` mounts it"]
         guard mounts else {
-            throw KernelError(.pin, "no BPF file system is mounted at \(defaultMountPoint)", help: help)
+            throw KernelError(.pin, "no BPF file system is mounted at \(defaultMountPoint)", help: [mountHelp])
         }
         try Capabilities.ofThisProcess().check([.mount])
         do throws(CallFailure) {
             _ = try systemCall { mount("bpf", defaultMountPoint, "bpf", 0, "mode=0700") }
         } catch {
-            throw KernelError(.pin, "the BPF file system cannot be mounted at \(defaultMountPoint)", error, help: help)
+            throw KernelError(.pin, "the BPF file system cannot be mounted at \(defaultMountPoint)", error, help: [mountHelp])
         }
+    }
+
+    static let mountHelp = "`mount -t bpf bpf \(defaultMountPoint)` mounts the BPF file system"
+
+    /// Whether what is at the path is in a BPF file system.
+    static func isInFileSystem(_ path: String) -> Bool {
+        var status = statfs()
+        return statfs(path, &status) == 0 && Int(status.f_type) == fileSystemMagic
     }
 
     static func trimmed(_ path: String) -> String {
@@ -170,6 +188,12 @@ enum PinPath {
     /// The paths of what is in a directory, sorted.
     static func paths(in directory: String) throws(KernelError) -> [String] {
         try entries(of: directory).map { directory == "/" ? "/\($0)" : "\(directory)/\($0)" }
+    }
+
+    /// Whether something is there, symbolic links followed, and has no room for pins.
+    private static func isFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
     }
 
     /// The names in a directory, sorted.

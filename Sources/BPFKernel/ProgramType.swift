@@ -13,6 +13,11 @@ public struct ProgramType: RawRepresentable, Hashable, Sendable, CustomStringCon
     /// Programs that take the place of a function of another program (freplace).
     static let replacement = ProgramType(rawValue: BPF_PROG_TYPE_EXT.rawValue)
 
+    /// Whether the kernel wants such programs with something of its own types: a function, a hook, a structure of functions.
+    var isBoundToBTF: Bool {
+        [BPF_PROG_TYPE_TRACING, BPF_PROG_TYPE_LSM, BPF_PROG_TYPE_EXT, BPF_PROG_TYPE_STRUCT_OPS].contains { $0.rawValue == rawValue }
+    }
+
     /// libbpf's word for the type, as in `bpftool prog`: `kprobe`, `cgroup_skb`, …; `type 40` when libbpf has none.
     public var description: String {
         libbpf_bpf_prog_type_str(bpf_prog_type(rawValue)).map { String(cString: $0) } ?? "type \(rawValue)"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import CLibbpf
+import Glibc
 import SystemPackage
 
 extension SectionRules {
@@ -16,6 +17,31 @@ extension SectionRules {
     var saysWhereToAttach: Bool {
         !target.isEmpty && Self.attachedKinds.contains(kind.hasSuffix(".s") ? String(kind.dropLast(2)) : kind)
     }
+}
+
+extension SectionRules {
+    /// What helps where attaching ends with the error: the kernel says no more than ENOENT of what it does not find.
+    func help(after error: Errno) -> [String] {
+        guard error == .noSuchFileOrDirectory else { return [] }
+        switch kind {
+        case "tracepoint", "tp":
+            return Self.hasTraceFiles
+                ? ["/sys/kernel/tracing/available_events lists the tracepoints of the kernel"] : [Self.mountHelp]
+        case "kprobe", "kretprobe", "ksyscall", "kretsyscall":
+            // A kernel without this device takes probes through tracefs only.
+            let hasDevice = access("/sys/bus/event_source/devices/kprobe/type", F_OK) == 0
+            return hasDevice || Self.hasTraceFiles ? ["/proc/kallsyms lists the functions of the kernel"] : [Self.mountHelp]
+        default: return []
+        }
+    }
+
+    /// Where libbpf looks, in this order, is a tracefs in at least one place.
+    private static var hasTraceFiles: Bool {
+        ["/sys/kernel/debug/tracing", "/sys/kernel/tracing"].contains { access("\($0)/events", F_OK) == 0 }
+    }
+
+    private static let mountHelp =
+        "/sys/kernel/tracing is empty, where the kernel tells of its tracepoints: `mount -t tracefs tracefs /sys/kernel/tracing`"
 }
 
 extension Attacher {

@@ -3,6 +3,7 @@
 public import BPFKernel
 public import BPFLinker
 public import BPFObject
+public import SystemPackage
 
 /// What is to be loaded and where its imports come from: what the options of `bpflink load` say, as a value.
 ///
@@ -36,7 +37,7 @@ public struct LoadRequest: Sendable {
     /// Opens the providers and links the objects to them; nothing is loaded.
     ///
     /// `auto` is decided by what the running kernel can do; a process that may not ask it gets the plan for a kernel with calls by FD
-    /// and name.
+    /// and name, and ``PlannedLoad/refusal`` is set.
     ///
     /// - Parameter isLoaded: whether the plan is to be loaded: then the capabilities for it are asked for first.
     /// - Throws: ``BPFKernel/KernelError``, or ``BPFLinker/GraphErrors`` with every reason why the objects cannot be linked.
@@ -63,11 +64,14 @@ public struct LoadRequest: Sendable {
         let found = try providers.search(
             searchPath, for: Self.unanswered(members, requests.map(\.name) + memberRequests.map(\.name), libraries))
         var options = linking
-        options.kernelHasCalls = !goesByKernel || Features.functionCalls() != .absent
+        let answer = goesByKernel ? Features.functionCalls() : .present
+        options.kernelHasCalls = answer != .absent
         options.kernelHasBodies = !(goesByKernel || isLoaded && callsFunctions) || Features.functionBodies() != .absent
         let graph = try BPFLinker.link(
             members, imports: requests, memberImports: memberRequests, libraries: libraries, searchPath: found, options: options)
-        return PlannedLoad(graph: graph, providers: providers.opened, options: loading)
+        var refusal: Errno?
+        if case .cannotTell(let error) = answer { refusal = error }
+        return PlannedLoad(graph: graph, providers: providers.opened, options: loading, refusal: refusal)
     }
 
     /// Whether it makes a difference what the kernel can do.
@@ -128,11 +132,15 @@ public struct RequestedImport: Sendable {
 public struct PlannedLoad: Sendable {
     /// The plan, to be looked at.
     public let graph: GraphPlan
+    /// Why the running kernel could not be asked what it can do. The plan is that for a kernel with calls by FD and name then; nil
+    /// if it was asked, or if its answer makes no difference.
+    public let refusal: Errno?
     private let providers: [OpenProgram]
     private let options: LoadOptions
 
-    init(graph: GraphPlan, providers: [OpenProgram], options: LoadOptions) {
+    init(graph: GraphPlan, providers: [OpenProgram], options: LoadOptions, refusal: Errno?) {
         self.graph = graph
+        self.refusal = refusal
         self.providers = providers
         self.options = options
     }

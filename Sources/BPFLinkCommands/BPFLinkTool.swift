@@ -9,7 +9,9 @@ public struct BPFLinkTool: ParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "bpflink",
         abstract: "Link, load and inspect BPF programs that call functions of other loaded programs by FD and name.",
-        discussion: "Exit status: 0 done, 1 the link or load failed, 64 wrong usage; with --exec, the command's.",
+        discussion: """
+            Exit status: 0 done, 1 the link or load failed, or its output cannot be written, 64 wrong usage; with --exec, the command's.
+            """,
         version: "bpflink \(Version.number)\nlibbpf \(Version.libbpf)",
         subcommands: [
             LoadCommand.self, InspectCommand.self, HeaderCommand.self, ListCommand.self, TreeCommand.self, UnloadCommand.self,
@@ -21,6 +23,7 @@ public struct BPFLinkTool: ParsableCommand {
     ///
     /// - Parameter arguments: without the program's own name.
     public static func start(_ arguments: [String]) {
+        Foreground.reportClosedPipes()
         let arguments = LoadCommand.separatingCommand(in: AttachTarget.completingBareOptions(in: arguments))
         do {
             var command = try parse(arguments)
@@ -28,10 +31,26 @@ public struct BPFLinkTool: ParsableCommand {
         } catch {
             if exitCode(for: error) == .validationFailure, asksForJSON(arguments) {
                 let usage = Diagnostic(code: "usage", message(for: error))
-                CommonOptions.write(Diagnostics([usage]).json.text() + "\n", to: .standardOutput)
+                tell(Diagnostics([usage]).json.text())
                 exit(withError: ExitCode.validationFailure)
             }
+            // Help, the version, a completion script: the parser itself would not see whether they can be written.
+            if exitCode(for: error) == .success {
+                tell(fullMessage(for: error))
+                exit(withError: ExitCode.success)
+            }
             exit(withError: error)
+        }
+    }
+
+    /// Writes to stdout, or ends.
+    private static func tell(_ text: String) {
+        if text.isEmpty { return }
+        do throws(Errno) {
+            try CommonOptions.write(text + "\n", to: .standardOutput)
+        } catch {
+            CommonOptions.complain(about: error)
+            exit(withError: ExitCode.failure)
         }
     }
 

@@ -27,7 +27,7 @@ public struct CommonOptions: ParsableArguments {
     func report(_ work: () throws -> Report) throws {
         let report = try failing(work)
         if !printsJSON { for warning in report.warnings { warn(warning) } }
-        print(report)
+        try print(report)
     }
 
     /// Does a part of a command's work that prints nothing if it succeeds.
@@ -46,25 +46,50 @@ public struct CommonOptions: ParsableArguments {
     }
 
     /// Prints a command's result.
-    func print(_ report: Report) {
+    ///
+    /// - Throws: `ExitCode.failure` if it cannot be printed; that is said on stderr then, with what the command has done.
+    private func print(_ report: Report) throws {
         let text = printsJSON ? report.jsonWithNotes().text(pretty: pretty) : report.text()
-        if !text.isEmpty { Self.write(text + "\n", to: report.goesToStandardError ? .standardError : .standardOutput) }
+        if text.isEmpty { return }
+        if report.goesToStandardError { return Self.complain(text) }
+        do throws(Errno) {
+            try Self.write(text + "\n", to: .standardOutput)
+        } catch {
+            Self.complain(about: error, leaving: report.change.map { "\($0)\n\(report.text())" })
+            throw ExitCode.failure
+        }
     }
 
-    /// Says what may not be what the user wants.
-    private func warn(_ warning: Diagnostic) {
-        Self.write(warning.text(details: debug) + "\n", to: .standardError)
+    /// Says what may not be what the user wants; JSON output has it among its notes, or not at all.
+    func warn(_ warning: Diagnostic) {
+        if !printsJSON { Self.complain(warning.text(details: debug)) }
     }
 
     private func fail(_ failure: Diagnostics) throws -> Never {
+        let text = failure.all.map { $0.text(details: debug) }.joined(separator: "\n\n")
         if printsJSON {
-            Self.write(failure.json.text(pretty: pretty) + "\n", to: .standardOutput)
+            do throws(Errno) {
+                try Self.write(failure.json.text(pretty: pretty) + "\n", to: .standardOutput)
+            } catch {
+                Self.complain(text)
+                Self.complain(about: error)
+            }
         } else {
-            let text = failure.all.map { $0.text(details: debug) }.joined(separator: "\n\n")
-            Self.write(text + "\n", to: .standardError)
+            Self.complain(text)
         }
         throw ExitCode.failure
     }
+
+    /// Says that stdout cannot be written to.
+    ///
+    /// - Parameter change: what was done nevertheless, which nobody would know of otherwise.
+    static func complain(about error: Errno, leaving change: String? = nil) {
+        let failure = Diagnostic(code: "output", "the output cannot be written: \(error)", notes: change.map { [$0] } ?? [])
+        complain(failure.text())
+    }
+
+    /// Writes words on stderr. If that fails, there is nobody left to tell.
+    private static func complain(_ text: String) { try? write(text + "\n", to: .standardError) }
 
     /// Line ends and tabs pass; the other control characters (C0, DEL, C1) do not.
     private static func harmless(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
@@ -82,11 +107,16 @@ public struct CommonOptions: ParsableArguments {
     }
 
     /// Writes words. Names come from objects, and an object from anywhere: what would steer a terminal is shown as `?`.
-    static func write(_ text: String, to stream: FileDescriptor) {
+    ///
+    /// - Throws: why not all of it could be written.
+    static func write(_ text: String, to stream: FileDescriptor) throws(Errno) {
         // Nearly all text is harmless as it is, and looking at bytes takes a tenth of the time.
         let text = isPlain(text) ? text : String(String.UnicodeScalarView(text.unicodeScalars.map(Self.harmless)))
-        // A closed pipe ends the process by SIGPIPE; nothing else can be told to anyone.
-        _ = try? stream.writeAll(text.utf8)
+        do {
+            try stream.writeAll(text.utf8)
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
     }
 }
 
@@ -95,6 +125,8 @@ struct Report {
     let text: () -> String
     let json: () -> JSONValue
     var warnings: [Diagnostic] = []
+    /// What the command did, if that lasts: words for those who cannot be given the report.
+    var change: String?
     /// Set where stdout belongs to a command that bpflink runs.
     var goesToStandardError = false
 

@@ -27,7 +27,8 @@ public struct LoadCommand: ParsableCommand {
 
             Without --pin, --attach or --exec nothing keeps the programs loaded. With --attach and without --pin, bpflink stays \
             in the foreground until SIGINT or SIGTERM. With --exec it runs COMMAND, which inherits the programs' descriptors \
-            (BPFLINK_FD_<program>, or BPFLINK_FD if there is one, tells the number), and exits with its status.
+            (BPFLINK_FD_<program>, or BPFLINK_FD if there is one, tells the number), waits for it, and exits with its status, or \
+            128 + the signal that ended it; SIGTERM and SIGHUP are passed on to it, SIGINT and SIGQUIT left to it.
             """)
 
     @Argument(help: ArgumentHelp("The object files.", valueName: "object"), completion: .file())
@@ -150,21 +151,26 @@ public struct LoadCommand: ParsableCommand {
         var inherited: [Foreground.Inherited] = []
         try common.report {
             let plan = try link(try objects.map(ObjectFile.read))
-            if dryRun { return planReport(plan.graph) }
+            if dryRun { return planReport(plan) }
 
             loaded = try plan.load()
             if exec { inherited = try Foreground.inherit(loaded.flatMap(\.programs)) }
             return loadedReport(loaded, inherited)
         }
+        defer { withExtendedLifetime(loaded) {} }
         if exec {
             let status = try common.failing { try Foreground.run(command, telling: inherited) }
             throw ExitCode(status)
         }
         if !loaded.isEmpty, !attach.isEmpty, pin == nil {
+            common.warn(Self.noteThatItWaits)
             Foreground.waitForSignal()
-            withExtendedLifetime(loaded) {}
         }
     }
+
+    private static let noteThatItWaits = Diagnostic(
+        .note, code: "waiting", "attached until SIGINT (Ctrl-C) or SIGTERM comes",
+        help: ["`--pin PATH` keeps it attached without bpflink"])
 
     var options: LoadOptions {
         var options = LoadOptions()

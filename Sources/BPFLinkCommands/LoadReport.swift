@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import BPFLink
+import SystemPackage
 
 // What `load` prints: the plan with `--dry-run`, else what was loaded.
 
 extension LoadCommand {
     /// One object's plan as it is; of several, in the order of loading.
-    func planReport(_ graph: GraphPlan) -> Report {
+    func planReport(_ planned: PlannedLoad) -> Report {
+        let graph = planned.graph
         var report = Report(
             text: graph.steps.map { Self.planLines($0.plan).joined(separator: "\n") }.joined(separator: "\n"),
             json: Self.joined(graph.steps.map { Self.planJSON($0.plan) }))
@@ -14,7 +16,16 @@ extension LoadCommand {
             graph.steps.flatMap { step in
                 notes(aboutCopies: step.plan) + notes(aboutSharing: step.plan) + notes(aboutCommon: step.plan)
             })
+        if let refusal = planned.refusal { report.warnings.insert(Self.noteThatNothingIsKnown(refusal), at: 0) }
         return report
+    }
+
+    /// For those who may not ask the running kernel.
+    private static func noteThatNothingIsKnown(_ refusal: Errno) -> Diagnostic {
+        Diagnostic(
+            .note, code: "not-asked", "the running kernel cannot be asked what it can do: \(refusal)",
+            notes: ["this is the plan for a kernel with FD + name calls, which the running one may not be"],
+            help: ["as root, or with CAP_BPF, it is that of the running kernel; `--mode copy` is that of any kernel without them"])
     }
 
     /// What holds for several objects is said once.
@@ -168,6 +179,8 @@ extension LoadCommand {
             json: Self.joined(loaded.map { Self.json(for: $0, inherited) }))
         report.warnings = Self.distinct(loaded.flatMap(warnings))
         report.goesToStandardError = exec
+        // Without a pin all of it goes away with this process.
+        if pin != nil { report.change = "this was done, and stays:" }
         if pin == nil, attach.isEmpty, !exec {
             report.warnings.append(
                 Diagnostic(

@@ -33,7 +33,9 @@ public struct UnloadCommand: ParsableCommand {
             for path in paths { try Self.requirePath(path) }
             let plan = try Unloader.plan(paths.map(Self.pin), maps: maps)
             if !dryRun { try plan.run() }
-            return Report(text: lines(for: plan).joined(separator: "\n"), json: json(for: plan))
+            var report = Report(text: lines(for: plan).joined(separator: "\n"), json: json(for: plan))
+            if !dryRun { report.change = "this was done:" }
+            return report
         }
     }
 

@@ -26,9 +26,14 @@ public struct MemberRequest: Hashable, Sendable {
 }
 
 /// All reasons why objects cannot be linked together; never empty.
-public struct GraphErrors: Error, Sendable {
+public struct GraphErrors: Error, Sendable, CustomStringConvertible {
     /// Each with the name of the object that it is about.
     public let errors: [(object: String, error: LinkError)]
+
+    /// Each in words.
+    public var explanations: [LinkExplanation] { errors.map { LinkExplanation($0.error, in: $0.object) } }
+
+    public var description: String { explanations.map(\.description).joined(separator: "\n") }
 }
 
 /// Links objects to each other and to loaded providers, and finds the order in which they have to be loaded.

@@ -116,7 +116,12 @@ import Testing
             for i in $(seq 100); do bpftool cgroup show \(cgroup) | grep -q on_packet && break; sleep 0.05; done
             test $i -lt 100 && kill -TERM $pid && wait $pid && echo ended
             """)
-        #expect(run.errors.isEmpty)
+        #expect(
+            run.errors == """
+                note: attached until SIGINT (Ctrl-C) or SIGTERM comes
+                help: `--pin PATH` keeps it attached without bpflink
+
+                """)
         #expect(run.output.hasSuffix("ended\n"))
         #expect(run.output.contains("  attached: raw_tp/sys_enter\n"))
     }

@@ -16,7 +16,12 @@ import Testing
 
     @Test func theExampleTellsWhyItFails() throws {
         let run = try Command.run("embedding-example $FIXTURES/plain.bpf.o $FIXTURES/import_socket.bpf.o")
-        #expect(run.status != 0)
-        #expect(run.errors.contains("cannot be linked: ") && run.errors.contains("bpf_subprog_scale"))
+        #expect(run.status == 1)
+        #expect(run.errors.hasPrefix("cannot be linked:\nundefined import `bpf_subprog_scale` in "))
+        #expect(run.errors.contains("\n  referenced by `twice` "))
+        let none = try Command.run("embedding-example /nowhere $FIXTURES/import_socket.bpf.o")
+        #expect(none.status == 1 && none.errors == "/nowhere cannot be read: No such file or directory\n")
+        let refused = try Command.run("embedding-example $FIXTURES/subprog.bpf.o $FIXTURES/refused.bpf.o")
+        #expect(refused.status == 1 && refused.errors.hasPrefix("the verifier refuses `rejected`"))
     }
 }

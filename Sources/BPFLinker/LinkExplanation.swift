@@ -1,31 +1,41 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-import BPFLink
+public import BPFObject
 
-extension Diagnostic {
-    /// A file that is no object, or one that cannot be linked.
-    init(_ error: ObjectError, in file: String) {
-        self.init(
-            code: error.code.rawValue, Self.isAboutFile(error) ? "\(file) \(error)" : "\(file): \(error)",
-            places: Self.places(error.sites),
-            help: error.help.map { [$0] } ?? [],
-            facts: [
-                "offset": error.offset.map { .integer($0.value) }, "cause": error.cause.map(JSONValue.string),
-                "sites": Self.facts(error.sites),
-            ])
+/// A reason why something cannot be linked, in words: what, where, why, and what to do.
+public struct LinkExplanation: Sendable, Equatable, CustomStringConvertible {
+    /// The kind of failure, stable across versions.
+    public let code: String
+    /// What is wrong: lower case, no full stop, names in backticks.
+    public let message: String
+    /// The places concerned, at most a few.
+    public let places: [String]
+    /// Facts that help to see why, one sentence each.
+    public let notes: [String]
+    /// What the user can do about it, in the words of `bpflink load`.
+    public let help: [String]
+
+    private init(code: String, _ message: String, places: [String] = [], notes: [String] = [], help: [String] = []) {
+        self.code = code
+        self.message = message
+        self.places = places
+        self.notes = notes
+        self.help = help
     }
 
-    /// Whether the error says something of the whole file, which is the subject of its message then: its first word is a verb.
-    private static func isAboutFile(_ error: ObjectError) -> Bool {
-        ["is", "has", "states", "cannot"].contains(error.message.prefix { $0 != " " })
+    /// All of it, on lines of their own.
+    public var description: String {
+        ([message] + places.map { "  \($0)" } + notes.map { "note: \($0)" } + help.map { "help: \($0)" }).joined(separator: "\n")
     }
+}
 
+extension LinkExplanation {
     /// A reason why an object cannot be linked.
     ///
     /// - Parameters:
     ///   - object: how the object is named.
     ///   - directories: those that were named to be searched for libraries.
-    init(_ error: LinkError, in object: String, searching directories: [String] = []) {
+    public init(_ error: LinkError, in object: String, searching directories: [String] = []) {
         switch error {
         case .undefinedImport(let wanted, let searched, let candidates, let withheld):
             self.init(
@@ -33,7 +43,7 @@ extension Diagnostic {
                 places: Self.places(wanted.sites),
                 notes: Self.notes(searched, directories, withheld)
                     + withheld.map { "\($0) has `\(wanted.name)`, but does not offer it" },
-                help: Self.help(candidates, withheld, for: wanted), facts: Self.facts(wanted))
+                help: Self.help(candidates, withheld, for: wanted))
         case .noSuchExport(let request, let wanted, let candidates):
             let exports = request.provider.exports.map(\.name)
             let verb = request.provider.isCallable ? "exports" : "offers copies of"
@@ -41,38 +51,32 @@ extension Diagnostic {
                 code: "no-such-export", "\(request.provider) offers no `\(request.name)`",
                 places: Self.places(wanted.sites),
                 notes: [exports.isEmpty ? "it offers nothing" : "it \(verb) \(Self.list(exports))"],
-                help: Self.help(candidates, for: wanted), facts: Self.facts(wanted))
+                help: Self.help(candidates, for: wanted))
         case .notImported(let request, let imports, let similar):
             self.init(
                 code: "not-imported", "`--import \(request.text)`: \(object) does not import `\(request.name)`",
                 notes: [imports.isEmpty ? "it imports nothing" : "it imports \(Self.list(imports))"],
-                help: similar.map { "did you mean `\($0)`?" }, facts: ["import": .string(request.name)])
+                help: similar.map { "did you mean `\($0)`?" })
         case .conflictingRequests(let wanted, let requests):
             self.init(
                 code: "conflicting-requests", "import `\(wanted.name)` in \(object) is asked for from several providers",
-                notes: requests.map { "`--import \($0.text)` names \($0.provider)" }, help: ["keep one of them"],
-                facts: Self.facts(wanted))
+                notes: requests.map { "`--import \($0.text)` names \($0.provider)" }, help: ["keep one of them"])
         case .ambiguous(let wanted, let providers):
             self.init(
                 code: "ambiguous-import", "several providers offer `\(wanted.name)`, which \(object) imports",
                 places: Self.places(wanted.sites), notes: providers.map { Self.offer(of: wanted, by: $0) },
-                help: ["\(Self.requests(for: wanted, of: providers)) decides"], facts: Self.facts(wanted))
+                help: ["\(Self.requests(for: wanted, of: providers)) decides"])
         case .prototypeMismatch(let wanted, let provider, let export, let difference):
             self.init(
                 code: "prototype-mismatch",
                 "import `\(wanted.name)` in \(object) has another prototype than the export of \(provider)",
                 places: Self.places(wanted.sites),
                 notes: ["expected `\(export.prototype)`", "found    `\(wanted.prototype)`", "\(difference)"],
-                help: ["compile \(object) with the provider's declaration of `\(wanted.name)`"],
-                facts: [
-                    "import": .string(wanted.name), "expected": .string("\(export.prototype)"),
-                    "found": .string("\(wanted.prototype)"), "difference": .string("\(difference)"),
-                    "sites": Self.facts(wanted.sites),
-                ])
+                help: ["compile \(object) with the provider's declaration of `\(wanted.name)`"])
         case .unsupportedUse(let wanted, let site, let reason):
             self.init(
                 code: "unsupported-use", "import `\(wanted.name)` in \(object) cannot be used like this: \(reason)",
-                places: Self.places([site]), facts: ["import": .string(wanted.name), "sites": Self.facts([site])])
+                places: Self.places([site]))
         case .nothingToLoad:
             self.init(
                 code: "nothing-to-load", "\(object) has no program and exports no function",
@@ -81,7 +85,7 @@ extension Diagnostic {
             self.init(
                 code: "no-such-program", "\(object) has no program `\(name)`",
                 notes: [programs.isEmpty ? "it has no programs" : "it has \(Self.list(programs))"],
-                help: similar.map { "did you mean `\($0)`?" }, facts: ["program": .string(name)])
+                help: similar.map { "did you mean `\($0)`?" })
         case .nothingChosen(let programs):
             self.init(
                 code: "nothing-to-load", "no program of \(object) is left to load",
@@ -94,7 +98,7 @@ extension Diagnostic {
                     "the provider does not export \(provider.isCallable ? "it" : "anything") in the kernel; "
                         + "it carries its object, which functions can be copied from"
                 ],
-                help: ["`--mode copy`, or `auto`, copies the function"], facts: Self.facts(wanted))
+                help: ["`--mode copy`, or `auto`, copies the function"])
         case .notVerifiable(let wanted, let verification, let provider):
             let export = provider.export(named: wanted.name)
             self.init(
@@ -114,18 +118,18 @@ extension Diagnostic {
                     verification == .once && export?.hasBody == true
                         ? "`--verify chain` verifies it with each program, as bpflink does if nothing is said"
                         : "without `--verify` bpflink takes the function as the provider offers it"
-                ], facts: Self.facts(wanted))
+                ])
         case .notCopyable(let wanted, let provider):
             self.init(
                 code: "not-copyable", "import `\(wanted.name)` in \(object) cannot be copied from \(provider)",
                 places: Self.places(wanted.sites), notes: ["the provider does not carry its object"],
                 help: [
                     "libraries carry theirs, and what is loaded with `--export`, if not with `--no-carry`; `--mode kernel` needs none"
-                ], facts: Self.facts(wanted))
+                ])
         case .notCarried(let name, let provider):
             self.init(
                 code: "not-copyable", "`\(name)` cannot be copied from \(provider)",
-                notes: ["the object that the provider carries does not have it"], facts: ["import": .string(name)])
+                notes: ["the object that the provider carries does not have it"])
         case .circularImports(let chains):
             let ways = chains.map { $0.map(\.description) }
             let isClosed = ways.count == 1 && ways[0].first == ways[0].last
@@ -134,8 +138,7 @@ extension Diagnostic {
                 "objects import from each other: \(ways.map { $0.joined(separator: " → ") }.joined(separator: ", "))",
                 notes: ["a provider is there before its importers, so one of the objects would have to be loaded before itself"]
                     + (isClosed ? [] : ["arrows are calls; where they end, another function of the same object goes on"]),
-                help: ["move the functions that both need to a library of their own"], 
-                facts: ["calls": .array(ways.compactMap(JSONValue.strings))])
+                help: ["move the functions that both need to a library of their own"])
         case .tooManyProviders(let count, let limit):
             self.init(
                 code: "too-many-providers",
@@ -144,7 +147,7 @@ extension Diagnostic {
     }
 
     /// At most three places, and how many there are besides.
-    private static func places(_ sites: [ImportSite]) -> [String] {
+    public static func places(_ sites: [ImportSite]) -> [String] {
         var places = sites.prefix(3).map { "referenced by \($0)" }
         let more = sites.count - places.count
         if more > 0 { places.append(more == 1 ? "referenced once more" : "referenced \(more) more times") }
@@ -203,13 +206,5 @@ extension Diagnostic {
             if !candidate.isNear { return "\(name) has the same type" }
             return candidate.agrees ? "did you mean \(name)? it has the same type" : "did you mean \(name)?"
         }
-    }
-
-    private static func facts(_ wanted: Import) -> KeyValuePairs<String, JSONValue?> {
-        ["import": .string(wanted.name), "prototype": .string("\(wanted.prototype)"), "sites": facts(wanted.sites)]
-    }
-
-    private static func facts(_ sites: [ImportSite]) -> JSONValue? {
-        sites.isEmpty ? nil : .array(sites.map(JSONValue.init))
     }
 }
