@@ -40,7 +40,7 @@ import Testing
             cd $scratch && bpflink inspect damaged.bpf.o
             """)
         #expect(run.status == 1 && run.output.isEmpty)
-        #expect(run.errors == "error: damaged.bpf.o: has no ELF header: invalid `Elf' handle\n")
+        #expect(run.errors == "error: damaged.bpf.o has no ELF header: invalid `Elf' handle\n")
     }
 
     private func inScratch(_ words: String) throws -> Outcome {
