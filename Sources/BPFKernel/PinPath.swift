@@ -165,24 +165,12 @@ enum PinPath {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    /// What is the same however it is called: a BPF file system may be mounted at several places.
-    struct Identity: Hashable {
-        var device: dev_t
-        var inode: ino_t
-    }
-
-    /// Which file a path leads to; nil if nothing is there.
-    static func identity(of path: String) -> Identity? {
-        var status = stat()
-        return lstat(path, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
-    }
-
     /// Whether the kernel itself made a pin: `bpf_lookup()` in kernel/bpf/inode.c gives nobody else a name with a dot.
     static func isOfKernel(_ path: String) -> Bool { path.split(separator: "/").last?.contains(".") ?? false }
 
     /// Whether another file system begins at a directory.
     static func isMountPoint(_ path: String) -> Bool {
-        path == "/" || identity(of: path)?.device != identity(of: parent(of: path))?.device
+        path == "/" || FileIdentity(at: path)?.device != FileIdentity(at: parent(of: path))?.device
     }
 
     /// The paths of what is in a directory, sorted.

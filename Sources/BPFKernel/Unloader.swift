@@ -343,11 +343,11 @@ private struct Surroundings {
     private(set) var mapHolders: [UInt32: [Unloaded.Importer]] = [:]
     /// By the id of a map.
     private var mapUsers: [UInt32: [Unloaded.Importer]] = [:]
-    /// The pins that are removed.
-    private let removed: Set<PinPath.Identity>
+    /// The pins that are removed, however they are called: a BPF file system may be mounted at several places.
+    private let removed: Set<FileIdentity>
 
     init(of programs: [OpenProgram], maps: Set<UInt32>, without removed: Set<String>) throws(KernelError) {
-        self.removed = Set(removed.compactMap(PinPath.identity))
+        self.removed = Set(removed.compactMap { FileIdentity(at: $0) })
         let own = Set(programs.map(\.info.id))
         // Only a program with exports can have importers, and only one that carries its object, which takes maps, can be copied from;
         // others need no look at the whole system. Without the privilege nobody can see whether it carries one, nor copy it.
@@ -380,7 +380,7 @@ private struct Surroundings {
     }
 
     /// Whether a pin is none of those that are removed, by this path or another.
-    func stays(_ pin: String) -> Bool { PinPath.identity(of: pin).map { !removed.contains($0) } ?? false }
+    func stays(_ pin: String) -> Bool { FileIdentity(at: pin).map { !removed.contains($0) } ?? false }
 
     /// The other programs that use the maps pinned at the paths, by path; only those that somebody uses.
     func users(ofMapsAt pins: Set<String>) -> [String: [Unloaded.Importer]] {

@@ -26,7 +26,7 @@ public struct CommonOptions: ParsableArguments {
     /// - Throws: `ExitCode.failure` after the diagnostics have been printed.
     func report(_ work: () throws -> Report) throws {
         let report = try failing(work)
-        if !printsJSON { for warning in report.warnings { warn(warning) } }
+        for warning in report.warnings { warn(warning) }
         try print(report)
     }
 
