@@ -41,6 +41,28 @@ private let obstacles: [(name: String, words: String, make: @Sendable () throws 
     ),
     ("indirect_jump", "it uses an indirect jump", { try jumpingIndirectly(loadFirst: false) }),
     (
+        "callback_called_now_and_later", "it has a callback that is called both now and later",
+        { try library("both_ways", entry: "tc") }
+    ),
+    (
+        "program_array_behind_callbacks_that_start_each_other", "it uses a program array, which belongs to one program",
+        { try library("circling", entry: "tc") }
+    ),
+    (
+        "exclusive_map", "it uses a map that is exclusive to its program",
+        {
+            func program(_ map: CInt) throws -> RawProgram {
+                var program = try RawProgram.library()
+                let types = try require(program.types, "types")
+                try program.add("foreign", taking: [try types.pointer(to: 0)], bpf_insn.map(1, descriptor: map) + [.set(0, 0), .exit])
+                try types.tag("ctx", function: program.functions[1].type, parameter: 0)
+                return program
+            }
+            let map = try makeExclusiveMap(SHA256.digest(of: program(0).instructions.withUnsafeBytes(Array.init)))
+            return try withExtendedLifetime(map) { try Provider(try program(map.number).load()) }
+        }
+    ),
+    (
         "destructive_kfunc", "it calls a destructive kfunc, which not everybody may",
         {
             let kernel = try require(btf__load_vmlinux_btf(), "the kernel's types")
