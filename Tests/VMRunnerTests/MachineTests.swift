@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import Synchronization
 import Testing
 
 @testable import VMRunner
@@ -82,6 +83,24 @@ import Testing
         let lockup = try seconds("watchdog_thresh") * 2
         let hung = try seconds("sysctl.kernel.hung_task_timeout_secs")
         #expect(stall < lockup && lockup < hung)
+    }
+}
+
+/// Files that several machines need are made by whoever comes first, or by two at a time.
+@Suite struct FilesTests {
+    @Test func aFileIsWrittenByManyAtATime() throws {
+        let directory = try Files.makeTemporaryDirectory()
+        defer { Files.remove(directory) }
+        let failures = Mutex<[String]>([])
+        let content = [UInt8](repeating: 7, count: 1 << 16)
+        onThreads(8) {
+            for _ in 0..<50 {
+                do { try Files.write(content, to: "\(directory)/file") } catch { failures.withLock { $0.append("\(error)") } }
+            }
+        }
+        #expect(failures.withLock { $0 }.isEmpty)
+        #expect(try Files.read("\(directory)/file") == content)
+        #expect(try Files.list(directory) == ["file"])
     }
 }
 

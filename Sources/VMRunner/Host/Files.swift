@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// Whole-file operations, with errors that name the file.
@@ -27,12 +28,16 @@ enum Files {
         String(decoding: try read(path), as: UTF8.self)
     }
 
+    private static let writes = Atomic(0)
+
     /// Writes a file whole or not at all: under another name first, then renamed.
     static func write(
         _ bytes: some Sequence<UInt8>, to path: String,
         permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
     ) throws(RunnerError) {
-        let temporary = "\(path).\(getpid()).new"
+        // Threads of this process may write the same file at a time.
+        let number = writes.add(1, ordering: .relaxed).newValue
+        let temporary = "\(path).\(getpid()).\(number).new"
         do {
             let file = try FileDescriptor.open(
                 FilePath(temporary), .writeOnly, options: [.create, .truncate, .closeOnExec],
