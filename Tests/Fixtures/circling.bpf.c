@@ -3,17 +3,7 @@
 #include <linux/bpf.h>
 #include <linux/time.h>
 #include <bpf/bpf_helpers.h>
-
-struct clock {
-	struct bpf_timer timer;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, int);
-	__type(value, struct clock);
-} clocks SEC(".maps");
+#include "clock.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -3,21 +3,11 @@
 #include <linux/bpf.h>
 #include <linux/time.h>
 #include <bpf/bpf_helpers.h>
+#include "clock.h"
 
 #define INTERVAL 2000000
 
 long ticks;
-
-struct clock {
-	struct bpf_timer timer;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, int);
-	__type(value, struct clock);
-} clocks SEC(".maps");
 
 static int tick(void *map, int *key, struct clock *clock)
 {
