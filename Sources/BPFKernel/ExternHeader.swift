@@ -65,7 +65,7 @@ public struct ExternHeader: Sendable {
         let text: String
         /// `struct`, `union`, `enum` or `typedef`.
         let keyword: String
-        /// What it defines; nil for a mere declaration, which may be repeated.
+        /// What it defines; nil for a declaration of what is defined elsewhere, which may be repeated.
         let name: String?
 
         init(_ text: String) {
@@ -73,14 +73,26 @@ public struct ExternHeader: Sendable {
             let words = text.prefix { $0 != "\n" }.split(separator: " ")
             keyword = words.first.map(String.init) ?? ""
             let hasBody = text.contains("{")
-            if keyword == "typedef", hasBody {
+            if keyword == "typedef" {
                 // `typedef struct {…} name;`
-                let last = text.split { !($0.isLetter || $0.isNumber || $0 == "_") }.last
-                name = last.map(String.init)
+                name = hasBody ? text.split { !Self.isName($0) }.last.map(String.init) : Self.declared(by: text)
             } else {
                 name = hasBody && words.count > 2 ? String(words[1]) : nil
             }
         }
+
+        /// The name in a declarator: the first behind the stars of `int (*name)(int)`, else the last before brackets of any kind, as in
+        /// `long name[4]` and `int name(int)`.
+        private static func declared(by text: String) -> String? {
+            let head = text.prefix { $0 != "(" && $0 != "[" && $0 != ";" }
+            let rest = text[head.endIndex...]
+            let name =
+                rest.hasPrefix("(*")
+                ? rest.split { !isName($0) }.first { !["const", "volatile", "restrict"].contains($0) } : head.split { !isName($0) }.last
+            return name.map(String.init)
+        }
+
+        private static func isName(_ character: Character) -> Bool { character.isLetter || character.isNumber || character == "_" }
 
         /// Whether `<linux/bpf.h>` has it: all names there begin so, but those of contexts.
         var isOfBPFHeader: Bool {

@@ -21,6 +21,15 @@ public enum Loader {
         if options.sharesImages { try Features.requireSharedImages() }
     }
 
+    /// Checks what no kernel has a say in: that each program is of a known type, and of one that it can be loaded as, and that there is
+    /// something to attach.
+    ///
+    /// - Throws: ``KernelError`` with code `load` or `attach`.
+    public static func checkTypes(_ graph: GraphPlan, options: LoadOptions) throws(KernelError) {
+        for step in graph.steps { _ = try sectionTypes(of: step.plan, options: options) }
+        if !options.attach.isEmpty { try requireSomethingToAttach(graph.steps.map(\.plan)) }
+    }
+
     /// What loading programs will ask of the kernel, as far as their section names tell.
     public static func actions(for programs: [EntryProgram], options: LoadOptions) -> [PrivilegedAction] {
         let types = programs.compactMap { options.type ?? SectionType(section: $0.sectionName) }

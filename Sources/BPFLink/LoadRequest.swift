@@ -145,6 +145,14 @@ public struct PlannedLoad: Sendable {
         self.options = options
     }
 
+    /// Checks what ``load()`` would refuse on any kernel, for who only wants to see the plan.
+    ///
+    /// - Throws: ``BPFKernel/KernelError`` if a program is of no known type, or of one that it cannot be loaded as, or if there is nothing
+    ///   to attach.
+    public func check() throws(KernelError) {
+        try Loader.checkTypes(graph, options: options)
+    }
+
     /// Loads everything, or nothing.
     ///
     /// - Returns: the owners of what was loaded, in the order of loading. What is neither pinned nor passed on goes away with them.

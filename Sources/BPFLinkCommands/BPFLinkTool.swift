@@ -19,7 +19,22 @@ public struct BPFLinkTool: ParsableCommand {
 
     public init() {}
 
-    /// Runs the command line.
+    /// Runs the command line of this process.
+    ///
+    /// `CommandLine.arguments` mends what is not UTF-8, and a mended path is that of another file: here it is wrong usage.
+    public static func start() {
+        var arguments: [String] = []
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let word = CommandLine.unsafeArgv[index] else { break }
+            guard let argument = String(validatingCString: word) else {
+                exit(withError: ValidationError("Argument \(index) is not UTF-8: '\(String(cString: word))'"))
+            }
+            arguments.append(argument)
+        }
+        start(arguments)
+    }
+
+    /// Runs a command line.
     ///
     /// - Parameter arguments: without the program's own name.
     public static func start(_ arguments: [String]) {

@@ -121,9 +121,12 @@ public struct LoadCommand: ParsableCommand {
 
     private static let commandOption = "exec-word"
 
-    /// Makes each word behind `--` an option of its own.
+    /// Makes each word behind `--` an option of its own, if `--exec` stands before it; else they are objects whose names may begin
+    /// with a dash, as everywhere.
     static func separatingCommand(in arguments: [String]) -> [String] {
-        guard arguments.first == "load", let end = arguments.firstIndex(of: "--") else { return arguments }
+        guard arguments.first == "load", let end = arguments.firstIndex(of: "--"), arguments[..<end].contains("--exec") else {
+            return arguments
+        }
         return arguments[..<end] + arguments[(end + 1)...].map { "--\(commandOption)=\($0)" }
     }
 
@@ -151,8 +154,10 @@ public struct LoadCommand: ParsableCommand {
         var inherited: [Foreground.Inherited] = []
         try common.report {
             let plan = try link(try objects.map(ObjectFile.read))
-            if dryRun { return planReport(plan) }
-
+            if dryRun {
+                try plan.check()
+                return planReport(plan)
+            }
             loaded = try plan.load()
             if exec { inherited = try Foreground.inherit(loaded.flatMap(\.programs)) }
             return loadedReport(loaded, inherited)

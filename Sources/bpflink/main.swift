@@ -2,4 +2,4 @@
 
 import BPFLinkCommands
 
-BPFLinkTool.start(Array(CommandLine.arguments.dropFirst()))
+BPFLinkTool.start()

@@ -18,6 +18,14 @@ import Testing
         #expect(try ImportArgument.read("object=./a.bpf.o:f") == ImportArgument(source: .object("./a.bpf.o"), function: "f"))
     }
 
+    @Test func wordsBehindTwoDashesAreACommandIfOneIsAskedFor() {
+        func separated(_ words: String...) -> [String] { LoadCommand.separatingCommand(in: words) }
+        #expect(separated("load", "x.bpf.o", "--exec", "--", "ls", "-l") == ["load", "x.bpf.o", "--exec", "--exec-word=ls", "--exec-word=-l"])
+        #expect(separated("load", "--", "-x.bpf.o") == ["load", "--", "-x.bpf.o"])
+        #expect(separated("load", "--", "--exec") == ["load", "--", "--exec"])
+        #expect(separated("inspect", "--exec", "--", "x") == ["inspect", "--exec", "--", "x"])
+    }
+
     @Test func aTargetBehindAttachIsOneRightOrWrong() {
         func completed(_ words: String...) -> [String] { AttachTarget.completingBareOptions(in: words) }
         #expect(completed("load", "--attach", "x.bpf.o") == ["load", "--attach=section", "x.bpf.o"])

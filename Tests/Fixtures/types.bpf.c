@@ -18,12 +18,19 @@ typedef struct {
 	long y;
 } place;
 
+typedef long (*record_step)(long, int (*)(void));
+typedef place record_places[2];
+typedef unsigned int record_count;
+
 struct record {
 	__u32 kind;
 	struct bpf_spin_lock lock;
 	struct list_head chain;
 	place where;
 	struct other *next;
+	record_step step;
+	record_places between;
+	record_count times;
 	union {
 		int small;
 		long wide;

@@ -195,7 +195,7 @@ import Testing
     }
 
     @Test(arguments: ["bpflink load", "bpflink load x --import 7", "bpflink load x --import :f", "bpflink load x --exec",
-        "bpflink load x -- true", "bpflink load x --type nonsense", "bpflink load x --attach=moon", "bpflink tree moon", "bpflink nonsense"])
+        "bpflink load x --type nonsense", "bpflink load x --attach=moon", "bpflink tree moon", "bpflink nonsense"])
     func wrongUsageIs64(command: String) throws {
         let run = try Command.run(command)
         #expect(run.status == 64)

@@ -53,6 +53,14 @@ import Testing
         #expect(!header.contains("aside"))
     }
 
+    /// One that is defined elsewhere is left out, whatever it looks like there.
+    @Test(arguments: ["struct_record", "typedef_place", "typedef_record_step", "typedef_record_places", "typedef_record_count"])
+    func eachTypeHasAGuard(mark: String) throws {
+        let header = try Command.run("bpflink header $FIXTURES/types.bpf.o").output
+        let begin = try #require(header.range(of: "\n#ifndef bpflink_\(mark)\n#define bpflink_\(mark)\n"))
+        #expect(header[begin.upperBound...].hasPrefix(String(mark.prefix { $0 != "_" }) + " "))
+    }
+
     /// Types of <linux/bpf.h> and of the kernel come from there or from `vmlinux.h`; those of both are defined once.
     @Test(.enabled(if: access("/sys/kernel/btf/vmlinux", R_OK) == 0, "the kernel has no BTF"))
     func typesOfTheKernelAreLeftToVmlinuxHeaders() throws {

@@ -93,6 +93,18 @@ import Testing
         #expect(try Command.run("\(load) $FIXTURES/plain.bpf.o").errors.isEmpty)
     }
 
+    @Test func aNameThatIsNotUTF8IsRefused() throws {
+        // It would be read, or pinned, under another.
+        let run = try Command.run("bpflink load $FIXTURES/plain.bpf.o --pin \(pins)/\"$(printf 'd\\377')\"; ls \(pins)")
+        #expect(run.errors.hasPrefix("Error: Argument 4 is not UTF-8: '\(pins)/d\u{fffd}'\n"))
+        #expect(run.output.isEmpty && run.status != 0)
+    }
+
+    @Test func whatStandsBehindTwoDashesIsAnObject() throws {
+        let run = try Command.run("cd $(mktemp -d) && cp $FIXTURES/plain.bpf.o ./-x.bpf.o && bpflink load --dry-run -- -x.bpf.o; s=$?; rm -r $PWD; exit $s")
+        #expect(run.status == 0 && run.output.hasPrefix("plan for -x.bpf.o\n"))
+    }
+
     @Test func aLibraryIsNotAttached() throws {
         let run = try Command.run("timeout 20 bpflink load $FIXTURES/subprog.bpf.o --attach")
         #expect(run.status == 1)
@@ -124,9 +136,11 @@ import Testing
             "error: `restart` cannot be of type sched_cls: its section `struct_ops/restart` makes it struct_ops\n"),
     ])
     func theTypeOfAProgramWithATargetInTheKernelIsItsOwn(words: String, error: String) throws {
-        let run = try Command.run("bpflink load $FIXTURES/\(words)")
-        #expect(run.status == 1)
-        #expect(run.errors.contains(error))
+        for load in ["bpflink load", "bpflink load --dry-run"] {
+            let run = try Command.run("\(load) $FIXTURES/\(words)")
+            #expect(run.status == 1)
+            #expect(run.errors.contains(error))
+        }
     }
 
     @Test func aMapOfFunctionsCanLackAllOfThem() throws {

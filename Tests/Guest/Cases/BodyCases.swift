@@ -265,6 +265,27 @@ let bodyCases: [Case] =
                 }
             }
         },
+        Case("bodies.exception_callback_behind_functions_without_code") {
+            let kernel = try require(btf__load_vmlinux_btf(), "the kernel's types")
+            defer { btf__free(kernel) }
+            let throwing = btf__find_by_name_kind(kernel, "bpf_throw", 12 /* BTF_KIND_FUNC */)
+            for flags in [0, BPFLINK_F_KEEP_SUBPROGS, BPFLINK_F_EXPORT_SUBPROGS | BPFLINK_F_KEEP_SUBPROGS] {
+                var program = try RawProgram.typed(type: BPF_PROG_TYPE_SCHED_CLS)
+                let types = try require(program.types, "types")
+                program.flags = flags
+                // Without a flag a function is gone only if it is called, but never: r2 is 0.
+                program.instructions =
+                    [.set(2, 0), .jump(if: 2, equals: 0, 1), flags == 0 ? .call(5) : .set(0, 0), .call(8), .set(1, 2)]
+                    + [.call(kernelFunction: throwing, slot: 0), .set(0, 0), .exit]
+                try program.add("unused", linkage: BTF_FUNC_STATIC, [.set(0, 11), .exit])
+                try program.add("on_error", taking: [types.long], [.copy(0, 1), .add(0, 40), .exit])
+                try types.tag("exception_callback:on_error", declaration: program.functions[0].type)
+                // What would run if the function before were counted.
+                try program.add("behind", linkage: BTF_FUNC_STATIC, [.set(0, 99), .exit])
+                program.instructions[3].imm = Int32(program.functions[3].start) - 4
+                try expectEqual(try program.load().run(), 42, "result of the exception with flags \(flags)")
+            }
+        },
         Case("bodies.types_of_the_provider_that_the_importer_has_not") {
             // An importer that exports looks for its exports among its own functions: the body has a type id beyond its types.
             var library = try RawProgram.keeper()

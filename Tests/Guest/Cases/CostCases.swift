@@ -27,6 +27,28 @@ let costCases: [Case] = [
             }
         }
     },
+    Case("costs.loop_that_never_turns") {
+        // Its callback is removed, and where that was is a function that nobody calls back: itself, or the entry function.
+        for isFirst in [true, false] {
+            var library = try RawProgram.library()
+            let types = try require(library.types, "types")
+            func addCallback() throws { try library.add("turn", taking: [types.long, types.long], linkage: BTF_FUNC_STATIC, [.set(0, 0), .exit]) }
+            if isFirst { try addCallback() }
+            let start = Int32(library.instructions.count)
+            let call = [bpf_insn.set(3, 0), .set(4, 0), .helper(BPF_FUNC_loop), .set(0, 42), .exit]
+            try library.add(
+                "answer", [.store(10, -200, value: 0), .set(1, 0)] + bpf_insn.function(2, isFirst ? -5 : 1 + Int32(call.count)) + call)
+            if !isFirst { try addCallback() }
+            try expectEqual(Int32(library.functions[isFirst ? 2 : 1].start), start, "where the export is")
+            let provider = try Provider(try library.load())
+            // The export takes its own frame, and no more.
+            for kind in [ProgramKind.socketFilter, .xdp] {
+                var program = try Raw.importer(from: provider, kind: kind)
+                program.instructions.insert(.store(10, -280, value: 0), at: 0)
+                try expectEqual(try program.load().run(), 42, "result in \(kind.name)")
+            }
+        }
+    },
     Case("costs.stack_through_three_programs") {
         let deep = try deepProvider(stack: 256)
         var middle = try RawProgram.library("middle")

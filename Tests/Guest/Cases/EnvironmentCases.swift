@@ -63,6 +63,38 @@ let environmentCases: [Case] = [
             try expectEqual(try Raw.importer(from: provider, kind: kind).load().run(), 42, "result in \(kind.name)")
         }
     },
+    Case("environments.equal_exports_are_told_apart", unblinded: true) {
+        // Whoever attaches to one of them sees the calls of that, and none of the other.
+        var library = try RawProgram.library()
+        for name in ["first", "second", "third"] { try library.add(name, [.set(0, 42), .exit]) }
+        let provider = try Provider(try library.load())
+        for kind in [ProgramKind.socketFilter, .xdp] {
+            for (index, name) in ["first", "second", "third"].enumerated() {
+                let importer = try Raw.importer(of: name, from: provider, kind: kind).load()
+                try expectEqual(try importer.run(), 42, "result of \(name) in \(kind.name)")
+                try expectEqual(
+                    try importer.opened().info.imports[0].image?.address, provider.info.jitedSymbols[index + 1],
+                    "code of \(name) in \(kind.name)")
+            }
+        }
+        try expectEqual(try provider.current().environments.map(\.ownCodeLength), [0, 0, 0], "code of environments of their own")
+    },
+    Case("environments.refuse.map_of_programs_of_another_kind") {
+        // The map is bound to programs with one buffer per packet when the provider is loaded.
+        let map = try makeMap(BPF_MAP_TYPE_DEVMAP, valueSize: 4)
+        let provider = try Raw.exporting(
+            "answer", type: BPF_PROG_TYPE_XDP, slots: [map],
+            bpf_insn.map(1, slot: 0) + [.set(2, 0), .set(3, 2), .helper(BPF_FUNC_redirect_map), .exit])
+        try expectEqual(try Raw.importer(from: provider, kind: .xdp).load().run(), 2, "result in its own kind")
+        var program = try Raw.importer(from: provider, kind: .xdp)
+        program.flags |= UInt32(BPF_F_XDP_HAS_FRAGS)
+        for _ in 0..<2 {
+            try expectRefusal("it uses a map whose programs are of another kind", "it is not valid in programs of this kind") {
+                _ = try program.load()
+            }
+        }
+        try expectEqual(try provider.current().environments.map(\.error), [EINVAL], "environments")
+    },
     Case("environments.export_that_is_called_an_exception_callback") {
         // The tag counts at the entry function only, for which the export's type stands in where it is verified for others.
         var library = try RawProgram.library()
