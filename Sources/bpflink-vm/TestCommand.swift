@@ -8,8 +8,8 @@ struct Test: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the cases of a suite, each in a pristine machine.",
         discussion: """
-            A suite is an executable: `--list` prints its cases, one per line, with attributes such as `cpus=2` after \
-            tabs; `--run NAME` runs one and ends with 0 (passed), 4 (cannot be run here; the last line says why) or \
+            A suite is an executable: `--list` prints its cases, one per line, with attributes after tabs (`cpus=2`: \
+            it wants two; `patience=5`: it may take five times as long as others); `--run NAME` runs one and ends with 0 (passed), 4 (cannot be run here; the last line says why) or \
             anything else (failed). It is put into the machine with its libraries and the given files; the host's \
             files are not there. A machine is booted once and restored from a snapshot for every case.
             A case passes only if its end was recorded, the kernel's taint is as before, no line of its kernel log is \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 //
 // The integration suite: runs inside the booted kernel, as root.
-//   --list       one case per line, with the CPUs it wants if not one
+//   --list       one case per line, with the CPUs and the patience that it wants if not one
 //   --run NAME   0 passed, 4 cannot be run here (the last line says why), 1 failed
 
 import BPFKernel
@@ -49,7 +49,10 @@ func run(_ item: Case) -> Int32 {
 findFixtures()
 switch CommandLine.arguments.dropFirst().first {
 case "--list" where CommandLine.arguments.count == 2:
-    for item in cases { print(item.cpus == 1 ? item.name : "\(item.name)\tcpus=\(item.cpus)") }
+    for item in cases {
+        let wishes = [("cpus", item.cpus), ("patience", item.patience)].filter { $0.1 != 1 }
+        print(([item.name] + wishes.map { "\($0.0)=\($0.1)" }).joined(separator: "\t"))
+    }
 case "--run" where CommandLine.arguments.count == 3:
     guard let item = cases.first(where: { $0.name == CommandLine.arguments[2] }) else {
         print("no case \(CommandLine.arguments[2])")

@@ -8,9 +8,10 @@ import Testing
 @Suite struct SuiteCaseTests {
     @Test func readsAListing() throws {
         #expect(try SuiteCase.parse("a\nb c\tcpus=2\n\n") == [SuiteCase(name: "a"), SuiteCase(name: "b c", cpus: 2)])
+        #expect(try SuiteCase.parse("a\tpatience=5\tcpus=2") == [SuiteCase(name: "a", cpus: 2, patience: 5)])
     }
 
-    @Test(arguments: ["a\na\n", "a\tcpu=2\n", "a\tcpus=0\n", "a\tcpus\n", "\tcpus=2\n"])
+    @Test(arguments: ["a\na\n", "a\tcpu=2\n", "a\tcpus=0\n", "a\tcpus\n", "a\tpatience=0\n", "\tcpus=2\n"])
     func refuses(_ listing: String) {
         #expect(throws: RunnerError.self) { try SuiteCase.parse(listing) }
     }

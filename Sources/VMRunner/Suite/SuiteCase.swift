@@ -7,8 +7,10 @@ public struct SuiteCase: Equatable, Sendable {
     public var name: String
     /// The CPUs that it wants; attribute `cpus`.
     public var cpus = 1
+    /// How many times as long as others it may take; attribute `patience`.
+    public var patience = 1
 
-    /// Reads what `EXECUTABLE --list` printed: one name per line, attributes (`cpus=2`) after tabs.
+    /// Reads what `EXECUTABLE --list` printed: one name per line, attributes (`cpus=2`, `patience=3`) after tabs.
     static func parse(_ listing: String) throws(RunnerError) -> [SuiteCase] {
         var cases: [SuiteCase] = []
         for line in listing.split(separator: "\n") {
@@ -17,10 +19,11 @@ public struct SuiteCase: Equatable, Sendable {
             guard !item.name.isEmpty else { throw RunnerError("the suite lists a case without a name: '\(line)'") }
             for attribute in fields.dropFirst() {
                 let parts = attribute.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, parts[0] == "cpus", let count = Int(parts[1]), (1...64).contains(count) else {
-                    throw RunnerError("the suite lists \(item.name) with an unknown attribute '\(attribute)'")
+                switch (parts.first, parts.count == 2 ? Int(parts[1]) : nil) {
+                case ("cpus", let count?) where (1...64).contains(count): item.cpus = count
+                case ("patience", let factor?) where (1...100).contains(factor): item.patience = factor
+                default: throw RunnerError("the suite lists \(item.name) with an unknown attribute '\(attribute)'")
                 }
-                item.cpus = count
             }
             guard !cases.contains(where: { $0.name == item.name }) else {
                 throw RunnerError("the suite lists \(item.name) twice")

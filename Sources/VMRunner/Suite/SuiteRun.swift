@@ -90,7 +90,7 @@ extension SuiteRun.Prepared {
     /// The suite's own list of its cases, asked for in the guest.
     /// - Throws: `Failure`, `RunnerError`
     public func cases() throws -> [SuiteCase] {
-        let (outcome, output, standardOutput, _) = try execute(id: "list", ["--list"], cpus: 1)
+        let (outcome, output, standardOutput, _) = try execute(SuiteCase(name: "list"), ["--list"])
         switch outcome {
         case .passed: return try SuiteCase.parse(standardOutput)
         case .guest(let failure): throw failure
@@ -139,27 +139,27 @@ extension SuiteRun.Prepared {
         // Not the case's time. Its failure is the case's, below.
         if !run.cold { _ = try? snapshot(cpus: item.cpus) }
         let start = ContinuousClock.now
-        let (outcome, output, _, log) = try execute(id: item.name, ["--run", item.name], cpus: item.cpus)
+        let (outcome, output, _, log) = try execute(item, ["--run", item.name])
         return CaseResult(
             name: item.name, outcome: outcome, output: output, kernelLog: log, duration: ContinuousClock.now - start)
     }
 
     /// Runs the suite's executable once in a pristine machine.
     private func execute(
-        id: String, _ arguments: [String], cpus: Int
+        _ item: SuiteCase, _ arguments: [String]
     ) throws -> (CaseResult.Outcome, output: String, standardOutput: String, kernelLog: [String]) {
         let directory = try Files.makeTemporaryDirectory()
         defer { Files.remove(directory) }
         let session: Session
         do {
-            session = try start(cpus: cpus, directory: directory)
+            session = try start(cpus: item.cpus, directory: directory)
         } catch let failure as Failure {
             return (.guest(failure), "", "", [])
         }
         var output: [UInt8] = []
         var standardOutput: [UInt8] = []
         session.run(
-            job(id: id, arguments), timeout: limit(session),
+            job(id: item.name, arguments), timeout: limit(session, item),
             streams: .init(output: { stream, bytes in
                 output += bytes
                 if stream == .output { standardOutput += bytes }
@@ -188,8 +188,8 @@ extension SuiteRun.Prepared {
             directory: SuiteRun.directory)
     }
 
-    private func limit(_ session: Session) -> Duration {
-        run.timeout ?? .seconds(20) * session.machine.configuration.patience
+    private func limit(_ session: Session, _ item: SuiteCase?) -> Duration {
+        run.timeout ?? .seconds(20) * (session.machine.configuration.patience * (item?.patience ?? 1))
     }
 
     /// Runs cases one after the other in one machine and then has the kernel look for memory that they leaked, once:
@@ -210,13 +210,13 @@ extension SuiteRun.Prepared {
             return result(.guest(failure), "", [])
         }
         let jobs =
-            cases.map { job(id: $0.name, ["--run", $0.name]) }
-            + [Job(id: "leaks", arguments: ["/init"], searchesForLeaks: true)]
+            cases.map { (item: $0, job: job(id: $0.name, ["--run", $0.name])) }
+            + [(nil, Job(id: "leaks", arguments: ["/init"], searchesForLeaks: true))]
         var last = ""
-        for job in jobs {
+        for (item, job) in jobs {
             session.forgetEnd()
             last = job.id
-            session.run(job, timeout: limit(session), streams: .init(output: { _, _ in }))
+            session.run(job, timeout: limit(session, item), streams: .init(output: { _, _ in }))
             if session.failureSoFar() != nil { break }
         }
         session.shutDown(awaitsExit: run.cold)

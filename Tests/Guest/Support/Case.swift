@@ -11,14 +11,17 @@ struct Case: Sendable {
     let name: String
     /// The CPUs that it wants.
     let cpus: Int
+    /// How many times as long as others it may take.
+    let patience: Int
     /// It is about what blinding takes away: code that programs of several kinds share, instructions as they were written,
     /// names of functions in /proc/kallsyms. So it is run without, even if the kernel was booted with `bpf_jit_harden`.
     let unblinded: Bool
     let body: @Sendable () throws -> Void
 
-    init(_ name: String, cpus: Int = 1, unblinded: Bool = false, _ body: @escaping @Sendable () throws -> Void) {
+    init(_ name: String, cpus: Int = 1, patience: Int = 1, unblinded: Bool = false, _ body: @escaping @Sendable () throws -> Void) {
         self.name = name
         self.cpus = cpus
+        self.patience = patience
         self.unblinded = unblinded
         self.body = body
     }
