@@ -7,7 +7,7 @@ import TestFixtures
 /// Small functions and callers made at random: a function that is verified with its importer is accepted or refused as it is in a
 /// program that has it as a function of its own, in the same words, and does the same.
 let randomBodyCases: [Case] = (0..<RandomPair.batches).map { batch in
-    Case("bodies.random_functions_\(batch)") {
+    Case("bodies.random_functions_\(batch)", patience: 3) {
         let map = try makeMap(valueSize: RandomPair.size)
         var accepted = 0
         for number in 0..<RandomPair.perBatch {
