@@ -166,6 +166,8 @@ private struct TypeWeights {
                 try add(max(0, member.bitOffset - end) / 64)
                 guard let size = btf.size(of: member.type) else { throw unusable(member.type) }
                 end = member.bitOffset + (member.bitSize > 0 ? member.bitSize : 8 * size)
+                // "Member exceeds struct_size" (`btf_struct_check_meta()` and its kin); libbpf would pad what is left over.
+                guard end <= 8 * structure.size else { throw unusable(id) }
             }
             try add(max(0, 8 * structure.size - end) / 64)
             isWrittenByName = isNamed
@@ -186,22 +188,23 @@ private struct TypeWeights {
 
 extension BTF {
     /// Bytes of a type; nil if it has no size, or one that no compiler gives it (`btf_int_check_meta()` and its kin in
-    /// `kernel/bpf/btf.c`).
+    /// `kernel/bpf/btf.c`), or one in bits that is no `int`, which is what libbpf's writer computes with.
     fileprivate func size(of id: TypeID) -> Int? {
         var id = id
         var count = 1
+        func all(_ size: Int) -> Int? { count * size <= Int32.max / 8 ? count * size : nil }
         for _ in 0..<32 {
             switch self[id]?.content {
             case .integer(let integer):
                 let isUsual = [1, 2, 4, 8, 16].contains(integer.size) && (1...(8 * integer.size)).contains(integer.bits)
-                return isUsual ? count * integer.size : nil
-            case .float(let size): return [2, 4, 8, 12, 16].contains(size) ? count * size : nil
-            case .pointer: return count * 8
-            case .structure(let structure): return count * structure.size
-            case .enumeration(let enumeration): return [1, 2, 4, 8].contains(enumeration.size) ? count * enumeration.size : nil
+                return isUsual ? all(integer.size) : nil
+            case .float(let size): return [2, 4, 8, 12, 16].contains(size) ? all(size) : nil
+            case .pointer: return all(8)
+            case .structure(let structure): return all(structure.size)
+            case .enumeration(let enumeration): return [1, 2, 4, 8].contains(enumeration.size) ? all(enumeration.size) : nil
             case .array(let inner, let elements):
-                // Neither 32-bit factor of a real type is near its limit.
-                count = min(count * elements, 1 << 30)
+                guard let product = all(elements) else { return nil }
+                count = product
                 id = inner
             case .typedef(let inner), .const(let inner), .volatile(let inner), .restrict(let inner), .typeTag(let inner):
                 id = inner

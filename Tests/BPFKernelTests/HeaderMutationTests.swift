@@ -12,6 +12,7 @@ import Testing
         let original = try #require(object.btfBytes)
         var random = SplitMix(seed: 0x5eed)
         var written = 0
+        var longest = 0
         var refused: Set<String> = []
         for _ in 0..<3_000 {
             var bytes = original
@@ -26,7 +27,8 @@ import Testing
             let functions = object.exports.compactMap { Prototype(of: $0.typeID, in: btf) }
             do throws(KernelError) {
                 let header = try ExternHeader(functions, btf: bytes, source: library, guard: "h", kernel: .none())
-                #expect(header.text.hasSuffix("#endif\n") && header.text.utf8.count < 1 << 20)
+                #expect(header.text.hasSuffix("#endif\n"))
+                longest = max(longest, header.text.utf8.count)
                 written += 1
             } catch {
                 refused.insert(error.message)
@@ -35,6 +37,7 @@ import Testing
         }
         // Damage that is never met, or always, would test nothing.
         #expect(written > 100 && refused.count > 10)
+        #expect(longest < 1 << 20)
     }
 
     @Test func membersFarApartAreNotPadded() throws {

@@ -20,7 +20,7 @@ typedef struct {
 
 typedef long (*record_step)(long, int (*)(void));
 typedef place record_places[2];
-typedef unsigned int record_count;
+typedef unsigned long record_count;
 
 struct record {
 	__u32 kind;
@@ -30,7 +30,7 @@ struct record {
 	struct other *next;
 	record_step step;
 	record_places between;
-	record_count times;
+	record_count times[3];
 	union {
 		int small;
 		long wide;
