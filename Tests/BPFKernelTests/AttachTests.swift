@@ -145,7 +145,7 @@ extension RunningKernel {
             let error = try kernelError { _ = try Loader.load(plan, providers: [], options: options) }
             #expect(error.code == .attach)
             #expect(error.message.hasPrefix(words), "\(error.message)")
-            #expect(!(try OpenProgram.all().contains { $0.info.name == program }))
+            #expect(try noProgram(named: program))
         }
 
         @Test(arguments: ["moon", "xdp=", "perf_event=nothing", "perf_event=cpu-clock@", "perf_event=cpu-clock@0", "tc=lo"])

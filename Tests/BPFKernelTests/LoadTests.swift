@@ -54,7 +54,7 @@ extension RunningKernel {
             #expect(error.notes.contains { $0.contains("invalid mem access") })
             #expect(error.verifierLog?.text.contains("processed") == true)
 
-            #expect(!(try OpenProgram.all().contains { ["accepted", "rejected"].contains($0.info.name) }))
+            #expect(try noProgram(named: "accepted", "rejected"))
             // Maps are freed after a grace period.
             #expect(try noMap(named: "refused_map"))
             #expect(try PinPath.entries(of: pins.path).isEmpty)

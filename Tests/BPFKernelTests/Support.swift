@@ -41,9 +41,16 @@ struct ScratchPins: ~Copyable {
 }
 
 /// Whether no map has this name, within two seconds: the kernel frees maps some time after their last user has gone.
-func noMap(named name: String) throws -> Bool {
+func noMap(named name: String) throws -> Bool { try comesTrue { !(try mapNames().contains(name)) } }
+
+/// Whether no program has one of these names, within two seconds: those of links that others had go some time after the links.
+func noProgram(named names: String...) throws -> Bool {
+    try comesTrue { !(try OpenProgram.all().contains { names.contains($0.info.name) }) }
+}
+
+private func comesTrue(_ condition: () throws -> Bool) throws -> Bool {
     for _ in 0..<200 {
-        if !(try mapNames().contains(name)) { return true }
+        if try condition() { return true }
         usleep(10_000)
     }
     return false
