@@ -167,7 +167,9 @@ private struct TypeWeights {
                 guard let size = btf.size(of: member.type) else { throw unusable(member.type) }
                 end = member.bitOffset + (member.bitSize > 0 ? member.bitSize : 8 * size)
                 // "Member exceeds struct_size" (`btf_struct_check_meta()` and its kin); libbpf would pad what is left over.
-                guard end <= 8 * structure.size else { throw unusable(id) }
+                guard end <= 8 * structure.size else {
+                    throw ObjectError(.malformed, "type \(id) of the BTF has a member beyond its end")
+                }
             }
             try add(max(0, 8 * structure.size - end) / 64)
             isWrittenByName = isNamed

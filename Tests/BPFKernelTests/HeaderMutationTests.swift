@@ -52,6 +52,18 @@ import Testing
         #expect(error.message == "test: type 2 of the BTF is too large to be written in C")
     }
 
+    @Test func membersEndWithinTheirStruct() throws {
+        // struct { int a; int b; } of 4 bytes: a writer would pad what it takes for left over.
+        let error = try #require(throws: KernelError.self) {
+            try header(
+                types: [
+                    [8, 1 << 24, 4, 1 << 24 | 32], [1, 0x0400_0002, 4, 3, 1, 0, 5, 1, 32], [0, 0x0200_0000, 2],
+                    [0, 0x0d00_0001, 1, 5, 3], [1, 0x0c00_0001, 4],
+                ])
+        }
+        #expect(error.message == "test: type 2 of the BTF has a member beyond its end")
+    }
+
     @Test func typesThatHoldThemselvesEnd() throws {
         // struct s { struct s a; }
         let error = try #require(throws: KernelError.self) {
