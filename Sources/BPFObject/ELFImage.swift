@@ -186,11 +186,12 @@ struct ELFImage {
         return object.symbols.first { $0.isUndefined && $0.name == name && !imports.contains($0.index) }?.index
     }
 
-    /// The symbol that stands for a section, which is made if there is none.
+    /// The symbol that stands for the start of a section, which is made if there is none.
     mutating func sectionSymbol(of section: Int) throws(ObjectError) -> SymbolIndex {
         if let known = sectionSymbols[section] { return known }
         let symbol: SymbolIndex
-        if let own = object.symbols.first(where: { $0.kind == .section && Int($0.sectionNumber) == section }) {
+        // One with a value, which no compiler writes, stands for another place.
+        if let own = object.symbols.first(where: { $0.kind == .section && Int($0.sectionNumber) == section && $0.value == 0 }) {
             symbol = own.index
         } else {
             symbol = try define(NewSymbol(name: "", binding: .local, kind: .section, section: UInt16(section)), at: nil)

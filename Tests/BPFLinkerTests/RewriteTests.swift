@@ -47,6 +47,21 @@ import Testing
         #expect(try #require(written.sections.first { $0.name == ".rel.BTF.ext" }).size == 0)
     }
 
+    /// A section's symbol that stands for another place than its start is not what functions are found by.
+    @Test func symbolsOfSectionsStandForTheirStart() throws {
+        let whole = try Object(fixture: "chain")
+        let text = try #require(whole.symbols.first { $0.kind == .section && whole.sections[Int($0.sectionNumber)].name == ".text" })
+        let table = try #require(whole.sections.first { $0.name == ".symtab" })
+        let object = try damaged(whole, at: table.offset.value + text.index.value * 24 + 8, [0xf1, 0xff])
+        var options = LinkOptions()
+        options.shares = true
+        options.kernelHasBodies = true
+        let plan = try link(object, options: options)
+        #expect(plan.syntheticEntry?.functions.contains("count_at") == true)
+        let written = try Object(bytes: plan.rewrittenObject(), name: "written")
+        #expect(written.functions.map(\.name).contains("count_at"))
+    }
+
     /// The object with other bytes at a place of its file.
     private func damaged(_ object: Object, at position: Int, _ bytes: [UInt8]) throws -> Object {
         var file = object.bytes
