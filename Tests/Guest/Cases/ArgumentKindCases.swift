@@ -38,6 +38,16 @@ let argumentKindCases: [Case] = ["context", "dynptr", "trusted", "nullable", "un
     taking("arguments.refuse.memory_as_dynptr", "dynptr_first", "bpf_dynptr", "Expected an initialized dynptr as R1") {
         [.store(10, -16, value: 0), .store(10, -8, value: 0), .copy(1, 10), .add(1, -16), .call(import: $0), .exit]
     },
+    // The function was verified for memory: it may write, and move the packet, without a note of either.
+    Case("arguments.refuse.dynptr_of_a_packet") {
+        let provider = try library("kinds", entry: "tc")
+        for program in ["packet", "metadata", "frame"] {
+            try expectRefusal(
+                "R1 is a dynptr of a packet, which dynptr_first() takes for one of memory, copy the data",
+                "Caller passes invalid args into dynptr_first() of prog"
+            ) { _ = try load("import_packet_dynptr", only: [program], from: [provider]) }
+        }
+    },
     // What another type takes for its context is memory of the struct's size to this one, or NULL.
     Case("arguments.refuse.context_of_another_type") {
         let provider = try library("kinds", entry: "tc")

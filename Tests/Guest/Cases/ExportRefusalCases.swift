@@ -45,6 +45,10 @@ private let obstacles: [(name: String, words: String, make: @Sendable () throws 
         { try library("both_ways", entry: "tc") }
     ),
     (
+        "callback_chosen_at_run_time", "it calls back a function that is chosen at run time",
+        { try library("chosen", entry: "tc") }
+    ),
+    (
         "program_array_behind_callbacks_that_start_each_other", "it uses a program array, which belongs to one program",
         { try library("circling", entry: "tc") }
     ),
