@@ -25,7 +25,7 @@ struct ELFReader {
         let found = try Self.readHeaders(bytes)
         sections = try readSections(found)
         sectionNames = SectionIndex(found.namesIndex)
-        try checkTotalSize()
+        try checkOverlaps(found)
         if let table = try symbolTable() {
             symbols = try readSymbols(table)
             let all = try readRelocations(symbolTable: table)
@@ -173,12 +173,16 @@ struct ELFReader {
         return sections
     }
 
-    /// Sections of an object file do not overlap; if they could, a small file could make its reader work without end.
-    private func checkTotalSize() throws(ObjectError) {
-        let total = sections.reduce(0) { $0 + ($1.hasContents ? $1.size : 0) }
-        guard total <= bytes.count else {
+    /// Sections of an object file do not overlap, nor do its headers with them. If they could, a change of one would change another,
+    /// and a small file could make its reader work without end.
+    private func checkOverlaps(_ table: HeaderTable) throws(ObjectError) {
+        var parts = sections.filter { !$0.range.isEmpty }.map { (range: $0.range, name: "section \($0.name)") }
+        let end = table.position + sections.count * ELFConstant.sectionHeaderSize
+        parts += [(0..<ELFConstant.headerSize, "the ELF header"), (table.position..<end, "the section headers")]
+        parts.sort { $0.range.lowerBound < $1.range.lowerBound }
+        for (part, next) in zip(parts, parts.dropFirst()) where part.range.upperBound > next.range.lowerBound {
             throw ObjectError(
-                .malformed, "has sections of \(total) bytes together in a file of \(bytes.count): they overlap")
+                .malformed, "\(part.name) and \(next.name) overlap in the file", at: FileOffset(next.range.lowerBound))
         }
     }
 

@@ -53,14 +53,21 @@ import Testing
     }
 
     @Test func sectionsThatOverlapAreAnError() throws {
-        let bytes = try patched("plain") { bytes in
-            let size = UInt64(bytes.count - 64)
-            for header in try [header(".debug_info", in: bytes), header(".debug_str", in: bytes)] {
-                bytes.put64(64, at: header + 24)
-                bytes.put64(size, at: header + 32)
-            }
-        }
-        #expect(fault(bytes)?.message.contains("overlap") == true)
+        let whole = try Object(fixture: "steps")
+        let tables = whole.sections.filter { $0.name.hasPrefix(".rel") && !$0.name.contains(".debug") }
+        let (one, other) = try #require(zip(tables, tables.dropFirst()).first { $0.range.upperBound == $1.range.lowerBound })
+        let error = try #require(
+            try fault(patched("steps") { $0.put64(UInt64(one.size + 16), at: try header(one.name, in: $0) + 32) }))
+        #expect(error.code == .malformed)
+        #expect(error.message == "section \(one.name) and section \(other.name) overlap in the file")
+        #expect(error.offset == other.offset)
+    }
+
+    @Test func aSectionInTheHeadersIsAnError() throws {
+        let license = try patched("plain") { $0.put64(60, at: try header("license", in: $0) + 24) }
+        #expect(fault(license)?.message == "the ELF header and section license overlap in the file")
+        let table = try patched("plain") { $0.put64($0.get64(at: 40), at: try header("license", in: $0) + 24) }
+        #expect(fault(table)?.message.hasSuffix("overlap in the file") == true)
     }
 
     @Test func entriesOfAWrongSizeAreAnError() throws {
