@@ -29,7 +29,7 @@ struct SelftestPrograms: Sendable {
         installation: Installation, cache: Cache, note: (String) -> Void, progress: (BuildProgress) -> Void
     ) throws -> SelftestPrograms {
         let tools = try SelftestTools.find()
-        let id = try Digest.of("selftests 1\n\(flavour.name)\n\(kernel.id)\n\(types.id)\n\(tools.version)")
+        let id = try Digest.of("selftests 2\n\(flavour.name)\n\(kernel.id)\n\(types.id)\n\(tools.version)")
         let directory = "\(try cache.directory("selftests"))/programs-\(id)"
         if let sources = SelftestPrograms.sources(directory) {
             return SelftestPrograms(flavour: flavour, id: id, directory: directory, sources: sources)
@@ -91,7 +91,8 @@ struct SelftestPrograms: Sendable {
                 tar -c --null -T - | tar -x -C "$2"
             mkdir -p "$2/tools/sbin"
             for copy in tools/sbin "$4" .; do cp -L -- tools/sbin/bpftool "$2/$copy/"; done
-            cp -L -- "$3"/veristat.cfg "$3"/*.sh "$2"
+            # The tests of a flavour call the veristat of the directory above.
+            cp -L -- veristat "$3"/veristat.cfg "$3"/*.sh "$2"
             shift 4
             cp -L -- "$@" "$OLDPWD"
             """
