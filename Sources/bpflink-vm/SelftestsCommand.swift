@@ -12,6 +12,9 @@ struct Selftests: ParsableCommand {
             new on the deny list, the verifier comes to the same verdicts by as many instructions and states, and takes \
             no longer. What was built and what was run is known the next time: after an interruption the command goes on \
             where it was. It needs what `Scripts/setup --selftests` installs.
+            With --debug it is the patched kernel without and with its checkers (VMImages/debug.config), constants in JITed \
+            code blinded: no test passes without them only, and the log, after a search for leaked memory too, has \
+            nothing on the deny list at all.
             Data: VMImages/selftests.deny (what is not run, with reasons), .cpus (what wants two CPUs), .quick, .programs.
             Exit code: 0 if the patched kernel is as good, 1 if not, 245 if the runner could not do its work.
             """)
@@ -25,6 +28,13 @@ struct Selftests: ParsableCommand {
             cannot be lost. Takes half the time.
             """)
     var stockAsNeeded = false
+
+    @Flag(
+        help: """
+            Compare the patched kernel with itself on its checkers (KASAN, lockdep, UBSAN, kmemleak, …); runs the quick part of \
+            test_progs, and without the checkers only what does not pass with them.
+            """)
+    var debug = false
 
     @Flag(help: "Run everything again, whatever is known from earlier runs.")
     var again = false
@@ -50,7 +60,7 @@ struct Selftests: ParsableCommand {
     @Argument(
         help: """
             The suites: \(SelftestSuite.allCases.map(\.rawValue).joined(separator: ", ")) (default: all, or with --quick \
-            \(SelftestSuite.quick.map(\.rawValue).joined(separator: ", "))).
+            \(SelftestSuite.quick.map(\.rawValue).joined(separator: ", ")), or with --debug \(SelftestSuite.progs.rawValue)).
             """,
         transform: { word in
             guard let suite = SelftestSuite(rawValue: word) else {
@@ -63,15 +73,19 @@ struct Selftests: ParsableCommand {
 
     func validate() throws {
         guard jobs ?? 1 > 0 else { throw ValidationError("--jobs takes a positive number") }
+        guard !debug || !suites.contains(.veristat) else {
+            throw ValidationError("with --debug there is no veristat: checkers change no verdict, and times say nothing")
+        }
         guard Accelerator(rawValue: accel) != nil else { throw ValidationError("--accel takes kvm or tcg") }
     }
 
     func run() throws {
         try finish {
             var run = SelftestRun(accelerator: Accelerator(rawValue: accel) ?? .tcg)
-            run.suites = suites.isEmpty ? quick ? SelftestSuite.quick : SelftestSuite.allCases : suites
-            run.quick = quick
-            run.stockAsNeeded = stockAsNeeded
+            run.question = debug ? .checkers : .series
+            run.suites = suites.isEmpty ? debug ? [.progs] : quick ? SelftestSuite.quick : SelftestSuite.allCases : suites
+            run.quick = quick || debug
+            run.comparesAsNeeded = stockAsNeeded || debug
             run.again = again
             run.base = base
             run.jobs = jobs

@@ -50,7 +50,7 @@ import Testing
 }
 
 @Suite struct KernelVariantTests {
-    @Test(arguments: ["stock", "patched", "patched@1", "patched@12", "stock+debug", "patched+selftests", "patched@7+debug"])
+    @Test(arguments: ["stock", "patched", "patched@1", "patched@12", "stock+debug", "patched+selftests", "patched@7+debug", "patched+selftests+debug"])
     func namesAreReadAsTheyAreWritten(_ name: String) throws {
         #expect(try #require(KernelVariant(name)).description == name)
     }
@@ -64,10 +64,10 @@ import Testing
     }
 
     @Test func whatIsBuiltOneAfterTheOtherIsBuiltInOnePlace() throws {
-        let lanes = ["stock", "patched", "patched@1", "patched@2", "patched+debug", "stock+debug", "patched@2+debug", "stock+selftests"]
+        let lanes = ["stock", "patched", "patched@1", "patched@2", "patched+debug", "stock+debug", "patched@2+debug", "stock+selftests", "patched+selftests+debug"]
         #expect(
             try lanes.map { try #require(KernelVariant($0)).lane } == [
-                "stock", "patched", "part", "part", "patched-debug", "stock-debug", "part-debug", "selftests",
+                "stock", "patched", "part", "part", "patched-debug", "stock-debug", "part-debug", "selftests", "selftests-debug",
             ])
     }
 
@@ -90,7 +90,10 @@ import Testing
         let debug = try KernelRequest.make(.debug, installation: installation)
         #expect(plain.files == [installation.kernelConfig] && plain.start == .nothing)
         #expect(debug.files == [installation.kernelConfig, installation.kernelConfig(named: "debug")])
-        #expect(try KernelRequest.make(.selftests, installation: installation).files == [installation.kernelConfig(named: "selftests")])
+        let selftests = try KernelRequest.make(.selftests, installation: installation)
+        #expect(selftests.files == [installation.kernelConfig(named: "selftests")] && selftests.start == .selftests)
+        let both = try KernelRequest.make(.selftestsDebug, installation: installation)
+        #expect(both.texts == selftests.texts + [debug.texts[1]] && both.start == .selftests)
     }
 
     /// A tree whose makefile leaves out one symbol of each request.

@@ -45,6 +45,9 @@ import Testing
         // All of them, so that they still come in this order.
         let timers = ["rcupdate.rcu_cpu_stall_timeout=90", "watchdog_thresh=60", "sysctl.kernel.hung_task_timeout_secs=180"]
         #expect(timers.allSatisfy { arguments.contains(Substring($0)) })
+        let (selftests, both) = (KernelNeeds(.selftests), KernelNeeds(.selftestsDebug))
+        #expect(both.leastMemoryMiB == selftests.leastMemoryMiB + slow.needs.leastMemoryMiB && both.slowness <= 3)
+        #expect(both.kernelArguments == selftests.kernelArguments + slow.needs.kernelArguments)
         #expect(KernelNeeds(.plain) == KernelNeeds() && KernelNeeds(image: "/nonexistent/vmlinux") == KernelNeeds())
     }
 

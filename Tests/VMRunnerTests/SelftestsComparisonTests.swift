@@ -12,7 +12,7 @@ import Testing
         var (before, after) = (SelftestResult(), SelftestResult())
         before.tests = stock
         after.tests = patched
-        return SelftestComparison(suite, stock: before, patched: after, denied: denied, touched: touched)
+        return SelftestComparison(suite, before: before, after: after, denied: denied, touched: touched)
     }
 
     @Test func sameIsGood() {
@@ -58,7 +58,7 @@ import Testing
         var stock = SelftestResult()
         stock.omitted = ["fine"]
         func compared() -> SelftestComparison {
-            SelftestComparison(.progs, stock: stock, patched: patched, denied: [], touched: TouchedTests())
+            SelftestComparison(.progs, before: stock, after: patched, denied: [], touched: TouchedTests())
         }
         stock.tests = ["failed": .failed]
         #expect(compared().isGood && compared().gained.isEmpty)
@@ -99,7 +99,7 @@ import Testing
         before.programs = ["o.bpf.o/p": stock, "o.bpf.o/q": cost("success", 1, 1)]
         after.programs = ["o.bpf.o/q": cost("success", 1, 1)]
         after.programs["o.bpf.o/p"] = patched
-        return SelftestComparison(.veristat, stock: before, patched: after, denied: [], touched: touched)
+        return SelftestComparison(.veristat, before: before, after: after, denied: [], touched: touched)
     }
 
     @Test func verdictsAndCostsMustBeEqual() {
@@ -132,12 +132,31 @@ import Testing
         before.splats = [SelftestSplat(line: "WARNING: kernel/x.c:10 at f+0x1/0x2, CPU#0: a/12", test: "a")]
         after.splats = [SelftestSplat(line: "WARNING: kernel/x.c:10 at f+0x1/0x2, CPU#0: a/99", test: "a")]
         func compared() -> SelftestComparison {
-            SelftestComparison(.progs, stock: before, patched: after, denied: [], touched: TouchedTests())
+            SelftestComparison(.progs, before: before, after: after, denied: [], touched: TouchedTests())
         }
         #expect(compared().isGood)
         after.splats.append(SelftestSplat(line: "BUG: sleeping function called", test: "b"))
         #expect(!compared().isGood)
         #expect(compared().newSplats == [.init(name: "b", words: "BUG: sleeping function called")])
+    }
+
+    @Test func withTheCheckersNothingInTheLogIsKnown() {
+        var (before, after) = (SelftestResult(), SelftestResult())
+        before.tests = ["a": .passed]
+        after.tests = ["a": .passed]
+        after.splats = [SelftestSplat(line: "WARNING: kernel/x.c:10 at f+0x1/0x2, CPU#0: a/12", test: "a")]
+        before.splats = after.splats
+        func compared(_ question: SelftestQuestion) -> SelftestComparison {
+            SelftestComparison(.progs, question, before: before, after: after, denied: [], touched: TouchedTests())
+        }
+        #expect(compared(.series).isGood)
+        #expect(compared(.checkers).newSplats.map(\.name) == ["a"])
+        let report = SelftestReport(
+            question: .checkers, comparisons: [compared(.checkers)], kernels: (before: "1", after: "2"), programs: ["3"])
+        let lines = report.text.split(separator: "\n").map(String.init)
+        #expect(lines[1].hasPrefix("test_progs  patched") && lines[2].hasPrefix("test_progs  debug"))
+        #expect(lines.contains("  NEW in the kernel's log with the checkers: 1"))
+        #expect(report.json.contains(#""kernels":{"patched":"1","debug":"2"}"#))
     }
 
     @Test func repetitions() {
@@ -152,7 +171,7 @@ import Testing
 
     @Test func report() {
         let bad = Self.compare(["a": .passed, "a/x": .passed, "b": .failed], ["a": .failed, "a/x": .failed, "b": .failed])
-        let report = SelftestReport(comparisons: [bad], kernels: (stock: "1", patched: "2"), programs: ["3"])
+        let report = SelftestReport(comparisons: [bad], kernels: (before: "1", after: "2"), programs: ["3"])
         #expect(!report.isGood)
         let lines = report.text.split(separator: "\n").map(String.init)
         #expect(lines[0] == "suite       kernel   passed  failed  skipped  denied  time")

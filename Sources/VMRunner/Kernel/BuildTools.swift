@@ -13,7 +13,7 @@ struct BuildTools: Sendable {
         for tool in ["gcc", "ld"] { versions.append("\(tool) \(try version(of: tool))") }
         // The types that the selftests want to find are written by a newer one than a build alone needs.
         let pahole =
-            configuration == .selftests
+            configuration.isForSelftests
             ? try installation.output(ofScript: "pahole", help: "build another configuration") : "pahole"
         versions.append("pahole \(try version(of: pahole))")
         return BuildTools(pahole: pahole, versions: versions)

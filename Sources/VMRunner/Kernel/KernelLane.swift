@@ -27,7 +27,7 @@ struct KernelLane: Sendable {
     func prepareSource(_ recipe: KernelRecipe, cache: Cache, note: (String) -> Void) throws -> String {
         let base = Files.isDirectory(recipe.base) ? recipe.base : try unpacked(recipe, cache: cache, note: note)
         // The base itself is nobody's to write in; building the selftests writes into the tree.
-        if recipe.series.paths.isEmpty && recipe.variant.configuration != .selftests { return base }
+        if recipe.series.paths.isEmpty && !recipe.variant.configuration.isForSelftests { return base }
         let tree = PatchedTree(base: base, tree: "\(directory)/source", notes: directory)
         try tree.update(recipe.series, baseDigest: recipe.baseDigest)
         return tree.tree

@@ -17,26 +17,26 @@ public struct KernelNeeds: Equatable, Sendable {
 
     /// The needs of a configuration.
     public init(_ configuration: KernelConfiguration) {
-        switch configuration {
-        case .plain: break
-        case .debug: needCheckers()
-        case .selftests:
-            leastMemoryMiB = 4096
-            // Its lock checker makes it slow, and some tests hold locks for long on purpose.
-            slowness = 3
-            bootSlowness = 10
-            kernelArguments = ["sysctl.kernel.unprivileged_bpf_disabled=0"]
-        }
+        if configuration.isForSelftests { needSelftests() }
+        if configuration.hasCheckers { needCheckers() }
+    }
+
+    private mutating func needSelftests() {
+        leastMemoryMiB += 4096
+        // Its lock checker makes it slow, and some tests hold locks for long on purpose.
+        slowness = 3
+        bootSlowness = 10
+        kernelArguments.append("sysctl.kernel.unprivileged_bpf_disabled=0")
     }
 
     private mutating func needCheckers() {
         // An eighth of it is KASAN's shadow; the tables of lockdep and kmemleak, and what KASAN keeps from reuse, come on
         // top. Most of all, each BPF arena reserves 4 GiB of addresses, whose shadow is half a GiB of memory.
-        leastMemoryMiB = 3072
+        leastMemoryMiB += 3072
         slowness = 3
         // Setting up its tables takes it seconds in which it says nothing, and minutes on a busy host.
         bootSlowness = 10
-        kernelArguments = [
+        kernelArguments += [
             // Constants in JITed code are blinded, for root's programs too: other instructions, and more of them.
             "sysctl.net.core.bpf_jit_harden=2",
             // Leaks are told in the log with what allocated them, not only counted.

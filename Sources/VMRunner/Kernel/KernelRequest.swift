@@ -17,9 +17,8 @@ struct KernelRequest: Sendable {
     var texts: [String]
 
     static func make(_ configuration: KernelConfiguration, installation: Installation) throws(RunnerError) -> KernelRequest {
-        let start: Start = configuration == .selftests ? .selftests : .nothing
-        var files = configuration == .selftests ? [] : [installation.kernelConfig]
-        if configuration != .plain { files.append(installation.kernelConfig(named: configuration.rawValue)) }
+        let start: Start = configuration.isForSelftests ? .selftests : .nothing
+        let files = configuration.fragments.map(installation.kernelConfig(named:))
         var texts: [String] = []
         for file in files { texts.append(try Files.text(file)) }
         return KernelRequest(start: start, files: files, texts: texts)

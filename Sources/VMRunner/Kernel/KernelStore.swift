@@ -58,7 +58,7 @@ public struct KernelStore: Sendable {
         guard named.count == 1 else {
             throw RunnerError(
                 named.isEmpty ? "there is no kernel '\(name)'" : "'\(name)' names \(named.count) kernels",
-                help: "say stock, patched or patched@N, also with +debug or +selftests; or a file, or a name from `bpflink-vm kernel list`")
+                help: "say stock, patched or patched@N, also with +debug, +selftests or +selftests+debug; or a file, or a name from `bpflink-vm kernel list`")
         }
         return named[0].image
     }

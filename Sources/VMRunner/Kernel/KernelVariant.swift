@@ -9,30 +9,48 @@ public enum KernelConfiguration: String, Sendable, CaseIterable {
     /// What the kernel's own BPF selftests ask for, in the tree that is built
     /// (`tools/testing/selftests/bpf/config{,.vm,.x86_64}`), with `VMImages/selftests.config` merged over it.
     case selftests
+    /// The same with the kernel's own checkers.
+    case selftestsDebug = "selftests+debug"
+
+    /// The kernel's BPF selftests can run in it.
+    var isForSelftests: Bool { self == .selftests || self == .selftestsDebug }
+
+    /// It has the checkers of `VMImages/debug.config`.
+    var hasCheckers: Bool { self == .debug || self == .selftestsDebug }
+
+    /// What is merged, in this order: the names of `VMImages/NAME.config`.
+    var fragments: [String] {
+        switch self {
+        case .plain: ["kernel"]
+        case .debug: ["kernel", "debug"]
+        case .selftests: ["selftests"]
+        case .selftestsDebug: ["selftests", "debug"]
+        }
+    }
 
     /// Modules that are kept with the kernel, as make names them.
     var modules: [String] {
         switch self {
         // It leaks on purpose: the runner's tests show with it that a leak is noticed.
         case .debug: ["samples/kmemleak/kmemleak-test.ko"]
-        case .selftests: ["samples/livepatch/livepatch-sample.ko"]
+        case .selftests, .selftestsDebug: ["samples/livepatch/livepatch-sample.ko"]
         case .plain: []
         }
     }
 
     /// Directories of the tree that building the kernel, and what is kept with it, reads nothing of.
     var unread: [String] {
-        self == .selftests ? ["Documentation/"] : ["Documentation/", "tools/bpf/bpftool/", "tools/testing/"]
+        isForSelftests ? ["Documentation/"] : ["Documentation/", "tools/bpf/bpftool/", "tools/testing/"]
     }
 
     /// A directory of the tree that holds modules outside the kernel's own build, which are kept with the kernel too.
-    var externalModules: String? { self == .selftests ? "tools/testing/selftests/bpf/test_kmods" : nil }
+    var externalModules: String? { isForSelftests ? "tools/testing/selftests/bpf/test_kmods" : nil }
 }
 
 /// Which kernel of the base: how much of the series is applied, and how it is configured.
 ///
-/// As a word: `stock`, `patched`, or `patched@7` for the first seven patches, with `+debug` or `+selftests` after it for
-/// a configuration other than the plain one.
+/// As a word: `stock`, `patched`, or `patched@7` for the first seven patches, with `+debug`, `+selftests` or
+/// `+selftests+debug` after it for a configuration other than the plain one.
 public struct KernelVariant: Hashable, Sendable, CustomStringConvertible {
     public enum Patches: Hashable, Sendable {
         /// As released.
@@ -95,7 +113,7 @@ public struct KernelVariant: Hashable, Sendable, CustomStringConvertible {
     /// going through them must not undo what is built of the whole. Kernels for the selftests are large and compared
     /// with each other, so they follow each other in one directory.
     var lane: String {
-        if configuration == .selftests { return configuration.rawValue }
+        if configuration.isForSelftests { return configuration.fragments.joined(separator: "-") }
         let name =
             switch patches {
             case .none: "stock"

@@ -8,6 +8,7 @@ import VMProtocol
 /// The machines of both kernels, and what is known from them already.
 struct SelftestBench: Sendable {
     private let kernels: [StoredKernel]
+    private let names: [String]
     private let machines: [SelftestMachine]
     private let programs: SelftestPrograms
     private let again: Bool
@@ -15,17 +16,19 @@ struct SelftestBench: Sendable {
     private let note: @Sendable (String) -> Void
 
     init(
-        kernels: [StoredKernel], programs: SelftestPrograms, accelerator: Accelerator, agent: String?, again: Bool,
-        installation: Installation, cache: Cache, note: @escaping @Sendable (String) -> Void
+        kernels: [StoredKernel], names: [String], programs: SelftestPrograms, accelerator: Accelerator, agent: String?,
+        again: Bool, installation: Installation, cache: Cache, note: @escaping @Sendable (String) -> Void
     ) throws {
         let rules = try SplatRules(deny: installation.splatDenyList, allow: installation.splatAllowList)
         let initramfs = try Initramfs.make(agent: try Installation.agent(agent), cache: cache)
         machines = try kernels.map { kernel in
             let image = try SelftestImage.make(programs, kernel: kernel, installation: installation, cache: cache)
             return SelftestMachine(
-                kernel: kernel.image, image: image.path, initramfs: initramfs, accelerator: accelerator, rules: rules)
+                kernel: kernel.image, image: image.path, initramfs: initramfs, accelerator: accelerator,
+                configuration: kernel.variant.configuration, rules: rules)
         }
         self.kernels = kernels
+        self.names = names
         self.programs = programs
         self.again = again
         self.cache = cache
@@ -74,8 +77,7 @@ struct SelftestBench: Sendable {
     /// What a shard comes to, from the cache if it has run with the same kernel, programs and command before.
     private func result(of shard: SelftestShard, on index: Int) throws -> SelftestResult {
         let path = try place(of: shard, on: index)
-        let kernel = kernels[index].variant.patches == .none ? "stock" : "patched"
-        let name = "\(shard.suite.rawValue) \(shard.number), \(kernel)"
+        let name = "\(shard.suite.rawValue) \(shard.number), \(names[index])"
         if let known = try known(shard, on: index) {
             note("\(name): \(known.summary) (known)")
             return known

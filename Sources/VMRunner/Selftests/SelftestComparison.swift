@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
-/// One suite on the stock kernel against the same programs on the patched one.
+/// One suite on one kernel against the same programs on another.
 ///
 /// The programs are those of the patched tree, so that the tests that the series brings or changes do not pass on the
 /// stock kernel; every other test must come out as well as it does there.
 struct SelftestComparison: Sendable {
+    var question: SelftestQuestion
     struct Difference: Equatable, Sendable {
         var name: String
         var words: String
     }
 
     var suite: SelftestSuite
-    var stock: SelftestResult
-    var patched: SelftestResult
+    var before: SelftestResult
+    var after: SelftestResult
     /// How many were denied on each.
     var denied: Int
-    /// Tests that passed on the stock kernel and do not on the patched one, and tests of the series that do not pass.
+    /// Tests that passed before and do not after, and tests of the series that do not pass.
     var lost: [Difference] = []
-    /// Tests of files that the series changes, which pass on the patched kernel only.
+    /// Tests of files that the series changes, which pass after only.
     var ofSeries: [Difference] = []
-    /// Tests that pass on the patched kernel only, though the series does not speak of them.
+    /// Tests that pass after only, though the series does not speak of them.
     var gained: [Difference] = []
     /// Programs whose verdict, instructions or states differ.
     var programs: [Difference] = []
     var newSplats: [Difference] = []
     /// Tests that pass on neither, and are not merely skipped on both.
     var failedOnBoth: [Difference] = []
-    /// How much longer the patched kernel takes to load a program, as the median over those that take a while.
+    /// How much longer the kernel after takes to load a program, as the median over those that take a while.
     var loadTime: Double?
 
     /// Below this a load is not measured but lost in the noise, in microseconds.
@@ -35,28 +36,32 @@ struct SelftestComparison: Sendable {
     static let loadNoise = 0.15
 
     var isGood: Bool {
-        lost.isEmpty && programs.isEmpty && newSplats.isEmpty && !isSlower && !patched.isEmpty
-            && !(stock.isEmpty && stock.omitted.isEmpty)
+        lost.isEmpty && programs.isEmpty && newSplats.isEmpty && !isSlower && !after.isEmpty
+            && !(before.isEmpty && before.omitted.isEmpty)
     }
 
     var isSlower: Bool { loadTime.map { $0 > 1 + SelftestComparison.loadNoise } ?? false }
 
-    init(_ suite: SelftestSuite, stock: SelftestResult, patched: SelftestResult, denied: Set<String>, touched: TouchedTests) {
+    init(
+        _ suite: SelftestSuite, _ question: SelftestQuestion = .series, before: SelftestResult, after: SelftestResult,
+        denied: Set<String>, touched: TouchedTests
+    ) {
         self.suite = suite
-        var (stock, patched) = (stock, patched)
-        self.denied = max(stock.remove(denied), patched.remove(denied))
+        self.question = question
+        var (before, after) = (before, after)
+        self.denied = max(before.remove(denied), after.remove(denied))
         if suite.kind == .progs { self.denied = denied.count }
-        self.stock = stock
-        self.patched = patched
+        self.before = before
+        self.after = after
         compareTests(touched)
         comparePrograms(touched)
         compareSplats()
     }
 
     private mutating func compareTests(_ touched: TouchedTests) {
-        for name in Set(stock.tests.keys).union(patched.tests.keys).sorted()
-        where !stock.omitted.contains(SelftestResult.item(name)) {
-            let (before, after) = (stock.tests[name], patched.tests[name])
+        for name in Set(before.tests.keys).union(after.tests.keys).sorted()
+        where !before.omitted.contains(SelftestResult.item(name)) {
+            let (before, after) = (before.tests[name], after.tests[name])
             let isTouched = touched.holds(name, suite.kind)
             let words = "\(before?.rawValue ?? "missing") → \(after?.rawValue ?? "missing")"
             if before == .passed && after != .passed || isTouched && after != .passed && after != .skipped {
@@ -78,8 +83,8 @@ struct SelftestComparison: Sendable {
     /// The verifier is deterministic: the same program comes to the same verdict, by as many instructions and states.
     private mutating func comparePrograms(_ touched: TouchedTests) {
         var ratios: [Double] = []
-        for name in Set(stock.programs.keys).union(patched.programs.keys).sorted() {
-            let (before, after) = (stock.programs[name], patched.programs[name])
+        for name in Set(before.programs.keys).union(after.programs.keys).sorted() {
+            let (before, after) = (before.programs[name], after.programs[name])
             if let before, let after, before.verdict == after.verdict, before.instructions == after.instructions,
                 before.states == after.states
             {
@@ -106,9 +111,10 @@ struct SelftestComparison: Sendable {
     }
 
     private mutating func compareSplats() {
-        let known = Set(stock.splats.map(\.fingerprint))
+        // Without its checkers a kernel that has faults just says less.
+        let known = question == .checkers ? [] : Set(before.splats.map(\.fingerprint))
         var seen: Set<String> = []
-        for splat in patched.splats where !known.contains(splat.fingerprint) && seen.insert(splat.fingerprint).inserted {
+        for splat in after.splats where !known.contains(splat.fingerprint) && seen.insert(splat.fingerprint).inserted {
             newSplats.append(Difference(name: splat.test ?? "-", words: splat.line))
         }
     }

@@ -8,18 +8,22 @@ struct SelftestMachine: Sendable {
     var image: String
     var initramfs: Initramfs
     var accelerator: Accelerator
+    /// The kernel's.
+    var configuration: KernelConfiguration
     var rules: SplatRules
 
     /// A shard takes a minute or two by itself, and test_progs ends tests that hang; all of test_maps is one shard.
-    private static func limit(_ suite: SelftestSuite) -> Duration { .seconds(suite == .maps ? 5400 : 1500) }
+    private func limit(_ suite: SelftestSuite) -> Duration {
+        .seconds(suite == .maps ? 5400 : 1500) * (configuration.hasCheckers ? 3 : 1)
+    }
 
-    private var configuration: MachineConfiguration {
-        let needs = KernelNeeds(.selftests)
-        var configuration = MachineConfiguration(
+    private var machine: MachineConfiguration {
+        let needs = KernelNeeds(configuration)
+        var machine = MachineConfiguration(
             kernel: kernel, initramfs: initramfs.path, accelerator: accelerator, memoryMiB: needs.leastMemoryMiB)
-        configuration.disk = image
-        configuration.needs = needs
-        return configuration
+        machine.disk = image
+        machine.needs = needs
+        return machine
     }
 
     /// Runs a shard to its end: a test that takes the machine or the program down with it is noted, and what comes after
@@ -52,13 +56,13 @@ struct SelftestMachine: Sendable {
     private func runOnce(
         _ shard: SelftestShard, words: inout String, note: @escaping (String) -> Void
     ) throws -> SelftestResult {
-        var configuration = configuration
-        configuration.cpus = shard.cpus
+        var machine = machine
+        machine.cpus = shard.cpus
         let directory = try Files.makeTemporaryDirectory()
         defer { Files.remove(directory) }
         let session: Session
         do {
-            session = try Session.boot(configuration, directory: directory, rules: rules, note: note)
+            session = try Session.boot(machine, directory: directory, rules: rules, note: note)
         } catch let failure as Failure {
             throw RunnerError("the machine for \(shard.suite.rawValue) does not come up\n\(failure)")
         }
@@ -66,16 +70,16 @@ struct SelftestMachine: Sendable {
             id: "\(shard.suite.rawValue)-\(shard.number)", arguments: shard.arguments,
             environment: [
                 "PATH=/usr/bin", "HOME=/root", "TERM=dumb", "LANG=C", "KBUILD_OUTPUT=\(SelftestImage.kernelDirectory)",
-            ], directory: SelftestImage.directory, files: .disk)
+            ], directory: SelftestImage.directory, files: .disk, searchesForLeaks: configuration.hasCheckers)
         var reader = OutputReader(SelftestOutput(shard.suite.kind))
         var lastWord = ContinuousClock.now
         session.run(
-            job, timeout: SelftestMachine.limit(shard.suite),
+            job, timeout: limit(shard.suite),
             streams: .init(output: { stream, bytes in
                 reader.take(bytes, stream, kernelLines: session.evidence.kernelLog.count)
-                guard ContinuousClock.now - lastWord > .seconds(60), let mark = reader.marks.last else { return }
+                guard ContinuousClock.now - lastWord > .seconds(60) else { return }
                 lastWord = ContinuousClock.now
-                note("\(reader.output.tests.count) tests so far, last \(mark.test)")
+                note("\(reader.output.tests.count) tests so far, now: \(reader.lastLine)")
             }))
         session.shutDown()
         let failure = session.conclude()
@@ -115,6 +119,7 @@ private struct OutputReader {
     /// How much the kernel had logged when a test was done.
     var marks: [(test: String, kernelLines: Int)] = []
     var error: RunnerError?
+    private(set) var lastLine = ""
     private var line: [UInt8] = []
 
     init(_ output: SelftestOutput) { self.output = output }
@@ -127,8 +132,9 @@ private struct OutputReader {
                 line.append(byte)
                 continue
             }
+            lastLine = String(decoding: line, as: UTF8.self)
             do throws(RunnerError) {
-                if let test = try output.take(String(decoding: line, as: UTF8.self)) { marks.append((test, kernelLines)) }
+                if let test = try output.take(lastLine) { marks.append((test, kernelLines)) }
             } catch {
                 self.error = self.error ?? error
             }

@@ -2,21 +2,23 @@
 
 import VMProtocol
 
-/// What the selftests came to on both kernels, in the forms that people and programs read.
+/// What the selftests came to on two kernels, in the forms that people and programs read.
 public struct SelftestReport: Sendable {
+    var question = SelftestQuestion.series
     var comparisons: [SelftestComparison]
-    var kernels: (stock: String, patched: String)
+    /// Their names in the store.
+    var kernels: (before: String, after: String)
     /// The digests of the programs, by flavour.
     var programs: [String]
 
-    /// The patched kernel is as good as the stock one.
+    /// The kernel after is as good as the one before.
     public var isGood: Bool { !comparisons.isEmpty && comparisons.allSatisfy(\.isGood) }
 
     /// A table with a line per suite and kernel, then every difference by name.
     public var text: String {
         var rows = [["suite", "kernel", "passed", "failed", "skipped", "denied", "time"]]
         for comparison in comparisons {
-            for (name, result) in [("stock", comparison.stock), ("patched", comparison.patched)] {
+            for (name, result) in results(comparison) {
                 rows.append([comparison.suite.rawValue, name] + SelftestReport.counts(result) + [
                     "\(comparison.denied)", SelftestReport.time(result.milliseconds),
                 ])
@@ -30,23 +32,25 @@ public struct SelftestReport: Sendable {
                 details.append("  \(title): \(differences.count)")
                 details += differences.map { "    \($0.name): \($0.words)" }
             }
-            list("LOST with the series", comparison.lost)
-            list("verified DIFFERENTLY with the series", comparison.programs)
-            list("NEW in the kernel's log with the series", comparison.newSplats)
+            list("LOST with the \(question.difference)", comparison.lost)
+            list("verified DIFFERENTLY with the \(question.difference)", comparison.programs)
+            list("NEW in the kernel's log with the \(question.difference)", comparison.newSplats)
             list("of the series, which pass with it only", comparison.ofSeries)
             list("gained, though the series does not touch them", comparison.gained)
             list("pass on neither kernel", comparison.failedOnBoth)
-            let unsteady = comparison.stock.unsteady.union(comparison.patched.unsteady).sorted()
+            let unsteady = comparison.before.unsteady.union(comparison.after.unsteady).sorted()
             list("came out differently when run again", unsteady.map { .init(name: $0, words: words(about: $0, comparison)) })
-            for (name, result) in [("stock", comparison.stock), ("patched", comparison.patched)] {
+            for (name, result) in results(comparison) {
                 list("broken off on the \(name) kernel", result.failures.map { .init(name: name, words: $0) })
             }
-            if !comparison.stock.omitted.isEmpty {
-                details.append("  not run on the stock kernel, for they pass on the patched one: \(comparison.stock.omitted.count)")
+            if !comparison.before.omitted.isEmpty {
+                details.append(
+                    "  not run on the \(question.names.before) kernel, for they pass on the \(question.names.after) one: "
+                        + "\(comparison.before.omitted.count)")
             }
             if let ratio = comparison.loadTime {
                 details.append(
-                    "  time to load: \(SelftestReport.percent(ratio)) of the stock kernel's (median)"
+                    "  time to load: \(SelftestReport.percent(ratio)) of the \(question.names.before) kernel's (median)"
                         + (comparison.isSlower ? ", SLOWER" : ""))
             }
             if !details.isEmpty { lines += ["", comparison.suite.rawValue] + details }
@@ -57,8 +61,13 @@ public struct SelftestReport: Sendable {
     }
 
     private func words(about name: String, _ comparison: SelftestComparison) -> String {
-        let on = [("stock", comparison.stock), ("patched", comparison.patched)].filter { $0.1.unsteady.contains(name) }
-        return "on " + on.map(\.0).joined(separator: " and ")
+        let on = results(comparison).filter { $0.result.unsteady.contains(name) }
+        return "on " + on.map(\.name).joined(separator: " and ")
+    }
+
+    /// With the names of the kernels.
+    private func results(_ comparison: SelftestComparison) -> [(name: String, result: SelftestResult)] {
+        [(question.names.before, comparison.before), (question.names.after, comparison.after)]
     }
 
     /// passed, failed and skipped, as test_progs counts: tests/subtests.
@@ -96,7 +105,7 @@ public struct SelftestReport: Sendable {
     }
 
     /// One object: `good`, `kernels`, `programs` (the digests of the test programs), and `suites` with the counts and
-    /// results of both kernels and every difference.
+    /// results of both kernels and every difference. What belongs to one kernel has its name (`SelftestQuestion.names`).
     public var json: String {
         let suites = comparisons.map { comparison -> JSON in
             func list(_ differences: [SelftestComparison.Difference]) -> JSON {
@@ -108,14 +117,17 @@ public struct SelftestReport: Sendable {
                 "verifiedDifferently": list(comparison.programs), "newSplats": list(comparison.newSplats),
                 "ofSeries": list(comparison.ofSeries), "gained": list(comparison.gained),
                 "failedOnBoth": list(comparison.failedOnBoth),
-                "unsteady": .array(comparison.stock.unsteady.union(comparison.patched.unsteady).sorted().map(JSON.string)),
-                "omittedOnStock": .array(comparison.stock.omitted.sorted().map(JSON.string)),
+                "unsteady": .array(comparison.before.unsteady.union(comparison.after.unsteady).sorted().map(JSON.string)),
+                "omitted": .array(comparison.before.omitted.sorted().map(JSON.string)),
                 "loadTime": comparison.loadTime.map(JSON.number) ?? .null,
-                "stock": comparison.stock.json, "patched": comparison.patched.json,
+                "results": .object(results(comparison).map { .init($0.name, $0.result.json) }),
             ]
         }
         let document: JSON = [
-            "good": .bool(isGood), "kernels": ["stock": .string(kernels.stock), "patched": .string(kernels.patched)],
+            "good": .bool(isGood),
+            "kernels": .object([
+                .init(question.names.before, .string(kernels.before)), .init(question.names.after, .string(kernels.after)),
+            ]),
             "programs": .array(programs.map(JSON.string)), "suites": .array(suites),
         ]
         return document.description

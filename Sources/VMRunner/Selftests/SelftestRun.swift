@@ -2,8 +2,9 @@
 
 import VMProtocol
 
-/// What `selftests` does: the kernel's own BPF selftests on the stock and on the patched kernel, compared.
+/// What `selftests` does: the kernel's own BPF selftests on two kernels, compared.
 public struct SelftestRun: Sendable {
+    public var question = SelftestQuestion.series
     public var suites: [SelftestSuite] = SelftestSuite.allCases
     /// Of test_progs only the tests of `VMImages/selftests.quick`, of veristat only the programs of the tree's
     /// `veristat.cfg`.
@@ -12,9 +13,9 @@ public struct SelftestRun: Sendable {
     /// Compilers, and machines, at a time; nil for one per core.
     public var jobs: Int?
     public var accelerator: Accelerator
-    /// Of test_progs, runs on the stock kernel only the tests that do not pass on the patched one: what passes there cannot
-    /// be lost. This halves the time of the longest suites.
-    public var stockAsNeeded = false
+    /// Of test_progs, runs on the kernel to compare with only the tests that do not pass on the one that is judged: what
+    /// passes there cannot be lost. This halves the time of the longest suites.
+    public var comparesAsNeeded = false
     /// Runs everything again, whatever is known of earlier runs.
     public var again = false
 
@@ -31,28 +32,33 @@ public struct SelftestRun: Sendable {
         agent: String?, installation: Installation, cache: Cache, note: @escaping @Sendable (String) -> Void,
         progress: (BuildProgress) -> Void
     ) throws -> SelftestReport {
-        let lists = try SelftestLists(installation)
-        let kernels = [
-            try kernel(.none, installation, cache, note, progress), try kernel(.all, installation, cache, note, progress),
-        ]
+        let lists = try SelftestLists(installation, question)
+        func kernel(_ variant: KernelVariant) throws -> StoredKernel {
+            try build(variant).run(installation: installation, cache: cache, note: note, progress: progress)
+        }
+        // The programs are the same whatever is asked: those for the stock and the patched kernel.
+        let (stock, patched) = SelftestQuestion.series.variants
+        let types = try kernel(stock)
+        let source = try kernel(patched)
+        let kernels = [try kernel(question.variants.before), try kernel(question.variants.after)]
         let series = try PatchSeries.make(.all, installation: installation).touchedFiles()
         var comparisons: [SelftestComparison] = []
         var ids: [String] = []
         for flavour in SelftestFlavour.allCases where suites.contains(where: { $0.flavour == flavour }) {
             // In the directory where the patched kernel was built last.
             let programs = try SelftestPrograms.make(
-                flavour, build(.all), kernel: kernels[1], types: kernels[0], installation: installation, cache: cache, note: note,
-                progress: progress)
+                flavour, build(patched), kernel: source, types: types, installation: installation, cache: cache,
+                note: note, progress: progress)
             ids.append(programs.id)
             let bench = try SelftestBench(
-                kernels: kernels, programs: programs, accelerator: accelerator, agent: agent, again: again,
-                installation: installation, cache: cache, note: note)
+                kernels: kernels, names: [question.names.before, question.names.after], programs: programs,
+                accelerator: accelerator, agent: agent, again: again, installation: installation, cache: cache, note: note)
             comparisons += try compare(
                 suites.filter { $0.flavour == flavour }, on: bench, programs: programs, lists: lists,
                 touched: programs.sources.touched(by: series))
         }
         return SelftestReport(
-            comparisons: comparisons, kernels: (stock: kernels[0].id, patched: kernels[1].id), programs: ids)
+            question: question, comparisons: comparisons, kernels: (before: kernels[0].id, after: kernels[1].id), programs: ids)
     }
 
     /// Runs suites of one flavour.
@@ -65,7 +71,7 @@ public struct SelftestRun: Sendable {
             try lists.check(suite, programs: programs)
             shards += try self.shards(of: suite, programs: programs, lists: lists)
         }
-        let results = try stockAsNeeded ? resultsAsNeeded(of: shards, on: bench) : bench.results(of: shards, on: [0, 1], jobs: jobs)
+        let results = try comparesAsNeeded ? resultsAsNeeded(of: shards, on: bench) : bench.results(of: shards, on: [0, 1], jobs: jobs)
         return try suites.map { suite in
             let parts = shards.indices.filter { shards[$0].suite == suite }
             var (before, after) = (SelftestResult(), SelftestResult())
@@ -74,13 +80,14 @@ public struct SelftestRun: Sendable {
                 after.add(results[part][1])
             }
             let denied = Set(lists.deny.tests(of: suite))
-            let compared = SelftestComparison(suite, stock: before, patched: after, denied: denied, touched: touched)
+            let compared = SelftestComparison(
+                suite, question, before: before, after: after, denied: denied, touched: touched)
             return try repeated(
                 compared, shards: parts.map { shards[$0] }, bench: bench, denied: denied, touched: touched)
         }
     }
 
-    /// The results on the stock kernel, as far as they are needed, and on the patched one.
+    /// The results on the kernel to compare with, as far as they are needed, and on the one that is judged.
     private func resultsAsNeeded(of shards: [SelftestShard], on bench: SelftestBench) throws -> [[SelftestResult]] {
         var results = try bench.results(of: shards, on: [1], jobs: jobs).map { [SelftestResult(), $0[0]] }
         var needed: [(index: Int, shard: SelftestShard)] = []
@@ -100,18 +107,11 @@ public struct SelftestRun: Sendable {
         return results
     }
 
-    private func build(_ patches: KernelVariant.Patches) -> KernelBuild {
-        var build = KernelBuild(variant: KernelVariant(patches, configuration: .selftests))
+    private func build(_ variant: KernelVariant) -> KernelBuild {
+        var build = KernelBuild(variant: variant)
         build.base = base
         build.jobs = jobs
         return build
-    }
-
-    private func kernel(
-        _ patches: KernelVariant.Patches, _ installation: Installation, _ cache: Cache, _ note: (String) -> Void,
-        _ progress: (BuildProgress) -> Void
-    ) throws -> StoredKernel {
-        try build(patches).run(installation: installation, cache: cache, note: note, progress: progress)
     }
 
     private func shards(
@@ -145,13 +145,13 @@ public struct SelftestRun: Sendable {
                 shard.attempt = attempt
                 if comparison.suite.kind != .progs || !shard.items.isEmpty { again.append(shard) }
             }
-            var (before, after) = (comparison.stock, comparison.patched)
+            var (before, after) = (comparison.before, comparison.after)
             for result in try bench.results(of: again, on: [0, 1], jobs: jobs) {
                 before.addRepetition(result[0])
                 after.addRepetition(result[1])
             }
             comparison = SelftestComparison(
-                comparison.suite, stock: before, patched: after, denied: denied, touched: touched)
+                comparison.suite, question, before: before, after: after, denied: denied, touched: touched)
         }
         return comparison
     }
@@ -167,8 +167,9 @@ struct SelftestLists: Sendable {
     var quick: Set<String>
     private let quickFile: String
 
-    init(_ installation: Installation) throws(RunnerError) {
+    init(_ installation: Installation, _ question: SelftestQuestion) throws(RunnerError) {
         deny = try SelftestList(file: installation.selftestList("deny"))
+        if question == .checkers { deny.entries += try SelftestList(file: installation.selftestList("debug")).entries }
         plural = try SelftestList(file: installation.selftestList("cpus"))
         quickFile = installation.selftestList("quick")
         let lines = try Files.text(quickFile).split(separator: "\n").filter { !$0.hasPrefix("#") }

@@ -238,6 +238,32 @@ let exportRefusalCases: [Case] =
                 }
             }
         },
+        // Helpers rely on a context that a tracing program finds among arguments; one of a named type may be NULL.
+        Case("exports.refuse.tracing_takes_a_named_context_for_one") {
+            for linkage in [BTF_FUNC_GLOBAL, BTF_FUNC_STATIC] {
+                for tag in ["ctx:xdp", nil] {
+                    var target = try RawProgram.typed("plain", type: BPF_PROG_TYPE_XDP)
+                    let types = try require(target.types, "types")
+                    let context = try types.pointer(to: try types.structure("xdp_md", members: ["data"]))
+                    target.instructions = (tag == nil ? [] : [.set(1, 0)]) + [.call(1), .exit]
+                    try target.add("look", taking: [context], linkage: linkage, [.set(0, 2), .exit])
+                    if let tag { try types.tag(tag, function: target.functions[1].type, parameter: 0) }
+                    let loaded = try target.load()
+                    var tracer = RawProgram()
+                    tracer.type = BPF_PROG_TYPE_TRACING
+                    tracer.attachType = BPF_TRACE_FENTRY.rawValue
+                    tracer.attachProgram = loaded.number
+                    tracer.attachTypeID = target.functions[1].type
+                    tracer.instructions = [
+                        .load(1, 1, 0), .helper(BPF_FUNC_xdp_get_buff_len), .set(0, 0), .exit,
+                    ]
+                    try withExtendedLifetime(loaded) {
+                        guard tag != nil else { return _ = try tracer.load() }
+                        try expectRefusal("R1 type=scalar expected=ptr_") { _ = try tracer.load() }
+                    }
+                }
+            }
+        },
         // Loaded against another program, then attached to the provider.
         Case("exports.refuse.extension_attached_later") {
             var plain = try RawProgram.typed("plain", type: BPF_PROG_TYPE_XDP)

@@ -72,6 +72,15 @@ let packetCases: [Case] = ["whole", "part"].map { program in
             _ = try load("import_packets", only: ["stale"], from: [try library("packets", entry: "tc")])
         }
     },
+    // What a function does to packets is what its callees do, wherever the walk through their circle begins.
+    Case("packets.refuse.pointer_from_before_a_circle_changed_the_packet") {
+        let provider = try library("packet_circle", entry: "tc")
+        try expectEqual(
+            try load("import_packet_circle", only: ["fresh"], from: [provider]).run("fresh"), 50, "length of the packet")
+        try expectRefusal("invalid mem access 'scalar'") {
+            _ = try load("import_packet_circle", only: ["stale"], from: [provider])
+        }
+    },
     Case("packets.pointer_from_after_the_packet_changed") {
         let importer = try load("import_packets", only: ["fresh"], from: [try library("packets", entry: "tc")])
         try expectEqual(try importer.run("fresh"), 8, "byte of the packet")

@@ -135,6 +135,19 @@ let qualificationCases: [Case] =
             try expectEqual(try program.load().run(), 0, "result of an importer that was left alone")
             try expectEqual(try provider.current().environments.map(\.error), [0], "errors of the environments")
         },
+        // It may be one of a module that is still being loaded: the same import succeeds the next time.
+        Case("qualification.refused_target_leaves_nothing") {
+            let lower = try Raw.answering(8)
+            let upper = try Raw.passing("answer", of: lower, as: "pass")
+            let kind = ProgramKind(
+                name: "fexit", type: BPF_PROG_TYPE_TRACING, attachType: BPF_TRACE_FEXIT.rawValue, traced: "do_exit")
+            try expectRefusal("Attaching fexit/fsession/fmod_ret to __noreturn function 'do_exit' is rejected.") {
+                _ = try Raw.importer(of: "pass", from: upper, kind: kind).load()
+            }
+            try expectEqual(try [upper, lower].map { try $0.current().environments.count }, [0, 0], "environments")
+            _ = try Raw.importer(of: "pass", from: upper, kind: .fentry).load()
+            try expectEqual(try [upper, lower].map { try $0.current().environments.map(\.error) }, [[0], [0]], "their errors")
+        },
         Case("qualification.stays_when_the_importer_fails_later") {
             let provider = try Raw.answering()
             var program = try Raw.importer(from: provider, kind: .xdp)
