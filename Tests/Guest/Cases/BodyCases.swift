@@ -398,6 +398,35 @@ let bodyRefusalCases: [Case] = [
             _ = try Raw.importer(ofBody: "answer", from: provider, kind: .xdp).load()
         }
     },
+    // Comparing declarations is bounded, whatever the types of a function are that nobody has verified.
+    Case("bodies.refuse.declaration_without_bound") {
+        for (count, depth, words) in [
+            (13, 0, "it has 13 arguments, more than 12"), (1, 33, "argument 1 is declared with another type"),
+        ] {
+            func parameters(_ types: TypeTable) throws -> [UInt32] {
+                var type = types.long
+                for _ in 0..<depth { type = try types.array(of: type, count: 1) }
+                return Array(repeating: depth == 0 ? type : try types.pointer(to: type), count: count)
+            }
+            var library = try RawProgram.keeper("keep")
+            try library.add(
+                "answer", taking: parameters(try require(library.types, "types")), linkage: BTF_FUNC_STATIC,
+                [.set(0, 42), .exit])
+            var program = try RawProgram.typed()
+            let function = try program.extern("answer", parameters(try require(program.types, "types")))
+            program.instructions = [.set(1, 0), .call(body: function), .exit]
+            program.slots = [try Provider(try library.load())]
+            try expectRefusal("cannot import answer() from prog", words) { _ = try program.load() }
+        }
+    },
+    Case("bodies.refuse.call_of_what_is_appended_by_its_place") {
+        let provider = try Raw.keeping("answer", [.set(0, 42), .exit])
+        var program = try Raw.importer(ofBody: "answer", from: provider, kind: .socketFilter)
+        program.instructions.insert(.call(Int32(program.instructions.count - 1)), at: 1)
+        try expectRefusal("invalid insn idx 3 insn_cnt 3") { _ = try program.load() }
+        program.instructions.replaceSubrange(1...1, with: bpf_insn.function(1, 2))
+        try expectRefusal("invalid insn idx 4 insn_cnt 4") { _ = try program.load() }
+    },
     Case("bodies.refuse.slots_that_are_no_programs") {
         let provider = try Raw.keeping("answer", [.set(0, 42), .exit])
         for slot: Int16 in [1, -1, 2, 32767] {
