@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 
+import Glibc
 import SystemPackage
 import Testing
 import VMProtocol
@@ -256,6 +257,7 @@ struct SuiteRunTests {
             agent: nil, installation: SplatRulesTests.installation, cache: TestMachine.cache, note: { _ in })
         let cases = try prepared.cases()
         #expect(cases.count == 10 && cases[3].cpus == 2)
+        let start = time(nil)
         let results = try prepared.results(of: cases) { _ in }
         #expect(results.map(\.name) == cases.map(\.name))
         let words = results.map { result in
@@ -272,5 +274,10 @@ struct SuiteRunTests {
                 "passed",
             ])
         #expect(results[1].output == "wrong\n")
+        guard !cold else { return }
+        // Who keeps the cache small must see that the snapshot is in use to the end: a case took all of its time.
+        let snapshots = try TestMachine.cache.directory("snapshots")
+        let lastUse = try Files.list(snapshots).map { Files.modificationTime("\(snapshots)/\($0)") }.max()
+        #expect(try #require(lastUse) >= start + 6)
     }
 }

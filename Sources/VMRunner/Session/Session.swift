@@ -55,6 +55,7 @@ final class Session {
         _ configuration: MachineConfiguration, directory: String, snapshot: Snapshot, rules: SplatRules,
         limits: Limits = Limits()
     ) throws(RunnerError) -> Session {
+        snapshot.noteUse()
         var evidence = Evidence(nextSequence: snapshot.nextSequence)
         evidence.kernelRelease = snapshot.kernelRelease
         var configuration = configuration

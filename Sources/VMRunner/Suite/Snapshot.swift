@@ -6,9 +6,11 @@ import VMProtocol
 /// A machine right after its agent's hello, saved, so that every test case starts from the same pristine kernel
 /// without a boot.
 struct Snapshot: Sendable {
+    /// Its directory in the cache.
+    var directory: String
     /// The machine's memory, and all else about it (QEMU's migration stream).
-    var memoryPath: String
-    var statePath: String
+    var memoryPath: String { "\(directory)/memory" }
+    var statePath: String { "\(directory)/state" }
     var kernelRelease: String
     /// The number of the agent's next record.
     var nextSequence: Int
@@ -31,7 +33,7 @@ struct Snapshot: Sendable {
         let path = "\(directory)/\(key)"
         return try holdingLock("\(path).lock") {
             if let snapshot = Snapshot(directory: path) {
-                utimes(path, nil)
+                snapshot.noteUse()
                 return snapshot
             }
             try take(configuration, to: path, rules: rules, note: note)
@@ -41,13 +43,16 @@ struct Snapshot: Sendable {
         }
     }
 
+    /// Before it is used: who keeps the cache small (`Cache.prune`) removes what has not been used for long, and a suite can
+    /// take longer than others make new ones.
+    func noteUse() { utimes(directory, nil) }
+
     /// Reads what `take` wrote; nil if it is not there.
     private init?(directory: String) {
         guard let text = try? Files.text("\(directory)/about.json"), let json = try? JSON(parsing: Array(text.utf8)),
             let release = json["kernel"]?.stringValue, let sequence = json["nextSequence"]?.integerValue
         else { return nil }
-        (memoryPath, statePath) = ("\(directory)/memory", "\(directory)/state")
-        (kernelRelease, nextSequence) = (release, sequence)
+        (self.directory, kernelRelease, nextSequence) = (directory, release, sequence)
     }
 
     /// Boots the machine and writes its snapshot to the directory `path`, whole or not at all.
