@@ -26,7 +26,10 @@ struct KernelChoice: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Its configuration: plain (the default); debug, with the kernel's checkers; selftests, as its BPF selftests ask; selftests+debug, both.",
+            """
+            Its configuration: plain (the default); debug, with the kernel's checkers; selftests, as its BPF selftests ask; \
+            selftests+debug, both.
+            """,
             valueName: "name"),
         transform: { word in
             guard let configuration = KernelConfiguration(rawValue: word) else {

@@ -50,7 +50,10 @@ import Testing
 }
 
 @Suite struct KernelVariantTests {
-    @Test(arguments: ["stock", "patched", "patched@1", "patched@12", "stock+debug", "patched+selftests", "patched@7+debug", "patched+selftests+debug"])
+    @Test(arguments: [
+        "stock", "patched", "patched@1", "patched@12", "stock+debug", "patched+selftests", "patched@7+debug",
+        "patched+selftests+debug",
+    ])
     func namesAreReadAsTheyAreWritten(_ name: String) throws {
         #expect(try #require(KernelVariant(name)).description == name)
     }
@@ -64,7 +67,10 @@ import Testing
     }
 
     @Test func whatIsBuiltOneAfterTheOtherIsBuiltInOnePlace() throws {
-        let lanes = ["stock", "patched", "patched@1", "patched@2", "patched+debug", "stock+debug", "patched@2+debug", "stock+selftests", "patched+selftests+debug"]
+        let lanes = [
+            "stock", "patched", "patched@1", "patched@2", "patched+debug", "stock+debug", "patched@2+debug", "stock+selftests",
+            "patched+selftests+debug",
+        ]
         #expect(
             try lanes.map { try #require(KernelVariant($0)).lane } == [
                 "stock", "patched", "part", "part", "patched-debug", "stock-debug", "part-debug", "selftests", "selftests-debug",

@@ -71,7 +71,9 @@ public struct SelftestRun: Sendable {
             try lists.check(suite, programs: programs)
             shards += try self.shards(of: suite, programs: programs, lists: lists)
         }
-        let results = try comparesAsNeeded ? resultsAsNeeded(of: shards, on: bench) : bench.results(of: shards, on: [0, 1], jobs: jobs)
+        let results =
+            try comparesAsNeeded
+            ? resultsAsNeeded(of: shards, on: bench) : bench.results(of: shards, on: [0, 1], jobs: jobs)
         return try suites.map { suite in
             let parts = shards.indices.filter { shards[$0].suite == suite }
             var (before, after) = (SelftestResult(), SelftestResult())
